@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PYTEST_ARGS ?=
+# tests that share nothing run side by side
+WORKERS ?= 2
 # each prints its figures by itself too: .venv/bin/python bench/NAME.py
 BENCHES := chain meter features flags clip seal package real_input street_mix
 
@@ -31,7 +33,9 @@ demo: install ## run the main job on a simulated street, from microphone to veri
 test: install ## pass all tests (slow sweeps apart)
 	@echo "== noisewatch: running the tests (about ten minutes on two cores); what fails is explained at the end"
 	@sh scripts/system-packages test
-	@$(BIN)/python -m pytest -m "not slow" $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -m "not slow and not live and not serial" -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
+	@echo "== noisewatch: now what needs the machine for itself: live sound and picture, time"
+	@$(BIN)/python -m pytest -m "not slow and (live or serial)" $(PYTEST_ARGS)
 	@echo "== noisewatch: all tests passed; what they promise stands in tests/, one file per part"
 
 test-slow: install ## the long sweeps
@@ -50,9 +54,10 @@ lint: install ## look for mistakes without running anything
 types: install ## check the types
 	@$(BIN)/mypy
 
-# acoustic-toolbox asks for pysoundfile, an old name of soundfile that would overwrite it: left out
+# acoustic-toolbox asks for pysoundfile, an old name of soundfile that would overwrite it, and ai-edge-litert for a
+# backport that Python 3.11 has no use for: left out; add UPGRADE=--upgrade to take newer versions
 lock: install ## write requirements.lock anew from pyproject.toml
-	@$(BIN)/uv pip compile -q pyproject.toml --extra dev --generate-hashes --universal --python-version 3.11 --no-emit-index-url --no-header --no-emit-package pysoundfile --upgrade -o requirements.lock
+	@$(BIN)/uv pip compile -q pyproject.toml --extra dev --generate-hashes --universal --python-version 3.11 --no-emit-index-url --no-header --no-emit-package pysoundfile --no-emit-package backports-strenum $(UPGRADE) -o requirements.lock
 
 samples: install ## make data/samples/ anew
 	@$(BIN)/noisewatch simulate street --scene sample --out data/samples
