@@ -8,7 +8,7 @@ encoded again. Given the same input and the same versions of the libraries, the 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -39,6 +39,14 @@ _EXACT = {
 
 
 @dataclass(frozen=True, slots=True)
+class Copy:
+    """One copy in the clear, still in memory, and what it is."""
+
+    data: bytes
+    description: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Clip:
     """Two copies in the clear, still in memory, and what each of them is."""
 
@@ -46,6 +54,126 @@ class Clip:
     viewing: bytes
     description_original: dict[str, Any]
     description_viewing: dict[str, Any]
+
+
+#: What happens to a picture of the viewing copy: (seconds after the window's start, BGR) to BGR.
+Cover = Callable[[float, NDArray[np.uint8]], NDArray[np.uint8]]
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What both copies of a clip are made of.
+
+    Parameters
+    ----------
+    window : ClipWindow
+        What to cut; `samples` are exactly its samples.
+    samples : ndarray, float32, shape (channels, n)
+        Sound pressure in pascal, 1 to 8 channels, at the window's rate; zero where sound is missing. Another
+        rate than 48 kHz is resampled for the clip (soxr, very high quality).
+    packets : sequence of (street_s, VideoPacket)
+        In decoding order from a keyframe, as `VideoRing.read` gives them; empty for a clip without picture.
+    mask : callable, optional
+        RGB (height, width, 3) to RGB; None keeps the whole picture.
+    missing_samples : int
+        How many of the window's samples are missing, for the description.
+
+    Raises
+    ------
+    ValueError
+        When samples and window do not belong together.
+    """
+
+    window: ClipWindow
+    samples: NDArray[np.float32]
+    packets: TimedPackets = ()
+    mask: Mask | None = None
+    missing_samples: int = 0
+
+    def __post_init__(self) -> None:
+        length = self.window.end_sample - self.window.start_sample
+        if self.samples.ndim != 2 or self.samples.shape[1] != length:
+            raise ValueError(
+                f"samples of shape {self.samples.shape} do not fill a window of {length} samples"
+            )
+
+    @property
+    def plan(self) -> Plan:
+        """What the packets promise of the window."""
+        window = self.window
+        return plan_pictures(self.packets, start_s=window.start_s, end_s=window.end_sample / window.rate_hz)
+
+    def pictures(self) -> Iterator[Picture]:
+        """Decode and mask the window's pictures, one by one; each call decodes anew."""
+        return pictures(self.packets, plan=self.plan, start_s=self.window.start_s, mask=self.mask)
+
+    def seen(self) -> Iterator[tuple[float, NDArray[np.uint8]]]:
+        """Yield seconds after the window's start and BGR of each masked picture."""
+        for picture in self.pictures():
+            yield picture.offset_s, as_bgr(picture.frame)
+
+    def clip_samples(self) -> NDArray[np.float32]:
+        """Return the samples at 48 kHz; exactly as many as the window lasts."""
+        return _at_clip_rate(self.samples, self.window.rate_hz)
+
+
+def make_original(
+    material: Material,
+    *,
+    pascal_per_unit_out: float = FULL_SCALE_PA,
+    watch: Callable[[Iterator[tuple[float, NDArray[np.uint8]]]], None] | None = None,
+) -> Copy:
+    """Cut, mask and encode the original: H.264 and FLAC of 24 bits.
+
+    Parameters
+    ----------
+    material : Material
+        What to make it of.
+    pascal_per_unit_out : float
+        Pascal of the original's full scale; doubled until nothing clips. The description states it.
+    watch : callable, optional
+        Is given the masked pictures, (seconds after the window's start, BGR), one by one while they are
+        encoded, so that who looks for vehicles needs no decoding of its own. It may stop early.
+    """
+    sound = material.clip_samples()
+    duration = Fraction(sound.shape[1], CLIP_RATE_HZ)
+    writer = _Writer(sound=_original_sound(sound, pascal_per_unit_out), duration=duration, crf=18)
+    plan, offsets = material.plan, list[float]()
+
+    def encoded() -> Iterator[Picture]:
+        for picture in material.pictures():
+            offsets.append(picture.offset_s)
+            writer.add(picture, plan)
+            yield picture
+
+    row = encoded()
+    if watch is not None:
+        watch((picture.offset_s, as_bgr(picture.frame)) for picture in row)
+    for _ in row:
+        pass
+    about = _about(material.window, plan, offsets, missing_samples=material.missing_samples)
+    return Copy(writer.finish(), about | writer.description())
+
+
+def make_viewing(material: Material, *, cover: Cover | None = None) -> Copy:
+    """Cut, mask, cover and encode the viewing copy: H.264 and AAC for any player.
+
+    Parameters
+    ----------
+    material : Material
+        What to make it of.
+    cover : callable, optional
+        Covers bystanders on each picture; it must return the same shape.
+    """
+    sound = material.clip_samples()
+    duration = Fraction(sound.shape[1], CLIP_RATE_HZ)
+    writer = _Writer(sound=_viewing_sound(sound), duration=duration, crf=23)
+    plan, offsets = material.plan, list[float]()
+    for picture in material.pictures():
+        offsets.append(picture.offset_s)
+        writer.add(picture if cover is None else _covered(picture, cover), plan)
+    about = _about(material.window, plan, offsets, missing_samples=material.missing_samples)
+    return Copy(writer.finish(), about | writer.description())
 
 
 def make_clip(
@@ -58,56 +186,33 @@ def make_clip(
     pascal_per_unit_out: float = FULL_SCALE_PA,
     missing_samples: int = 0,
 ) -> Clip:
-    """Cut, mask and encode one clip.
-
-    Parameters
-    ----------
-    window : ClipWindow
-        What to cut; `samples` are exactly its samples.
-    samples : ndarray, float32, shape (channels, n)
-        Sound pressure in pascal, 1 to 8 channels; zero where sound is missing.
-    audio_rate_hz : int
-        Rate of `samples`. Another rate than 48 kHz is resampled for the clip (soxr, very high quality).
-    packets : sequence of (street_s, VideoPacket)
-        In decoding order from a keyframe, as `VideoRing.read` gives them; empty for a clip without picture.
-    mask : callable, optional
-        RGB (height, width, 3) to RGB; None keeps the whole picture.
-    pascal_per_unit_out : float
-        Pascal of the original's full scale; doubled until nothing clips. The description states it.
-    missing_samples : int
-        How many of the window's samples are missing, for the description.
-
-    Returns
-    -------
-    Clip
-        Original and viewing copy with their descriptions.
+    """Make both copies of one clip in a row; the parameters are those of `Material` and `make_original`.
 
     Raises
     ------
     ValueError
-        When samples and window do not belong together.
+        When samples, rate and window do not belong together.
     """
-    length = window.end_sample - window.start_sample
-    if samples.ndim != 2 or samples.shape[1] != length or audio_rate_hz != window.rate_hz:
-        raise ValueError(f"samples of shape {samples.shape} do not fill a window of {length} samples")
-    sound = _at_clip_rate(samples, audio_rate_hz)
-    duration = Fraction(sound.shape[1], CLIP_RATE_HZ)
-    start_s, end_s = window.start_s, window.end_sample / window.rate_hz
-    plan = plan_pictures(packets, start_s=start_s, end_s=end_s)
-    original = _Writer(sound=_original_sound(sound, pascal_per_unit_out), duration=duration, crf=18)
-    viewing = _Writer(sound=_viewing_sound(sound), duration=duration, crf=23)
-    offsets: list[float] = []
-    for picture in pictures(packets, plan=plan, start_s=start_s, mask=mask):
-        offsets.append(picture.offset_s)
-        original.add(picture, plan)
-        viewing.add(picture, plan)
-    about = _about(window, plan, offsets, missing_samples=missing_samples)
-    return Clip(
-        original=original.finish(),
-        viewing=viewing.finish(),
-        description_original=about | original.description(),
-        description_viewing=about | viewing.description(),
-    )
+    if audio_rate_hz != window.rate_hz:
+        raise ValueError(f"samples at {audio_rate_hz} Hz do not fill a window at {window.rate_hz} Hz")
+    material = Material(window, samples, packets, mask, missing_samples)
+    original = make_original(material, pascal_per_unit_out=pascal_per_unit_out)
+    viewing = make_viewing(material)
+    return Clip(original.data, viewing.data, original.description, viewing.description)
+
+
+def as_bgr(frame: av.VideoFrame) -> NDArray[np.uint8]:
+    """Return a picture as BGR, uint8, shape (height, width, 3)."""
+    return frame.to_ndarray(format="bgr24").astype(np.uint8, copy=False)
+
+
+def _covered(picture: Picture, cover: Cover) -> Picture:
+    clear = as_bgr(picture.frame)
+    covered = cover(picture.offset_s, clear)
+    if covered.shape != clear.shape or covered.dtype != np.uint8:
+        raise ValueError(f"the cover made {covered.dtype} {covered.shape} of uint8 {clear.shape}")
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(covered), format="bgr24")
+    return Picture(picture.offset_s, frame.reformat(format=PLANAR))
 
 
 def _about(window: ClipWindow, plan: Plan, offsets: list[float], *, missing_samples: int) -> dict[str, Any]:
