@@ -155,6 +155,24 @@ class RetentionSection(_Section):
         le=30,
         description="Days after which a day's clips end; never later than one calendar month.",
     )
+    minutes_days: int = Field(
+        400,
+        ge=1,
+        le=800,
+        description="Days after which the one-minute levels of a day end; they hold no sound.",
+    )
+
+
+class MemorySection(_Section):
+    """What keeps sound and picture that match nothing in memory."""
+
+    lock: bool = Field(
+        default=True, description="Lock the program's memory, so that no page of it is swapped out."
+    )
+    allow_plain_swap: bool = Field(
+        default=False,
+        description="Run beside swap that is neither encrypted nor zram; every start then warns.",
+    )
 
 
 class NodeConfig(_Section):
@@ -178,6 +196,10 @@ class NodeConfig(_Section):
     retention: RetentionSection = Field(
         default_factory=RetentionSection,
         description="How long anything lives. It can be shortened here, never lengthened.",
+    )
+    memory: MemorySection = Field(
+        default_factory=MemorySection,
+        description="What keeps sound and picture that match nothing in memory.",
     )
 
 

@@ -26,6 +26,7 @@ from noisewatch.evidence.seal import DayKeys
 from noisewatch.node.account import Account, Emit
 from noisewatch.node.box import Box, read_identity
 from noisewatch.node.config import NodeConfig
+from noisewatch.node.hardening import hardened
 from noisewatch.node.loopback import is_loopback
 from noisewatch.node.pipeline import Pipeline, PipelineSettings
 from noisewatch.node.runner import Effects, Runner
@@ -65,6 +66,14 @@ def run_node(request: RunRequest, *, emit: Emit, report: Callable[[str], None]) 
     audio_specs, video_specs = _specs(identity.config, request)
     _refuse_live_trial(identity.day_keys, audio_specs, video_specs)
     with ExitStack() as stack:
+        memory = stack.enter_context(
+            hardened(
+                lock_memory=identity.config.memory.lock,
+                allow_plain_swap=identity.config.memory.allow_plain_swap,
+                only_warn=identity.day_keys.is_trial or not _is_any_live(audio_specs, video_specs),
+                report=report,
+            )
+        )
         box = stack.enter_context(Box(identity))
         box.housekeep()
         audio = _open_sound(box, request, audio_specs)
@@ -87,6 +96,7 @@ def run_node(request: RunRequest, *, emit: Emit, report: Callable[[str], None]) 
             report(
                 f"listening to {audio.description}, {audio.rate_hz} Hz, {audio.channels} channels; {picture}"
             )
+            report(memory.sentence)
             summary = runner.run()
         account.close(summary)
         for error in (summary.error, account.failure):
@@ -121,6 +131,10 @@ def _refuse_live_trial(keys: DayKeys, audio: tuple[str, ...], video: tuple[str, 
                 where=describe(spec),
                 remedy="set the node up with a real custody folder",
             )
+
+
+def _is_any_live(audio: tuple[str, ...], video: tuple[str, ...]) -> bool:
+    return any(spec.startswith(DEVICE_PREFIX) or is_live_spec(spec) for spec in (*audio, *video))
 
 
 def _open_sound(box: Box, request: RunRequest, specs: tuple[str, ...]) -> AudioSource:
