@@ -65,7 +65,9 @@ class VideoPacket:
     """One encoded picture as it came from the camera, never decoded while nothing happens.
 
     ``pts`` and ``dts`` are in the stream's own time base; ``monotonic_ns`` is the arrival, for files the
-    packet's own presentation time on the street's clock (audio sample 0 = 0 ns).
+    packet's own presentation time on the street's clock (audio sample 0 = 0 ns). ``captured_ns`` is the
+    monotonic time of capture by the camera's own clock (RTCP sender reports), None where it tells none that
+    can be believed.
     """
 
     data: bytes
@@ -75,6 +77,7 @@ class VideoPacket:
     monotonic_ns: int
     is_keyframe: bool
     format: VideoFormat
+    captured_ns: int | None = None
 
     @property
     def stream_s(self) -> float:

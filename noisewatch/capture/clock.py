@@ -195,7 +195,7 @@ class OffsetEstimator:
 class StreetClock:
     """Seconds on the street for live sources: sound by sample index, pictures through the monotonic clock.
 
-    Feed it every live audio block with `observe` and ask it for every live packet with `street_s`. For files
+    Feed it every audio block with `observe` and ask it for every live packet with `street_s`. For files
     (`is_live=False`) a packet's `monotonic_ns` is already its time on the street.
 
     Parameters
@@ -203,19 +203,39 @@ class StreetClock:
     rate_hz : int
         Rate of the sound.
     is_live : bool
-        Whether times of arrival mean anything.
+        Whether the picture's times of arrival mean anything.
     picture_offset_s : float
-        Measured audio-video offset of this chain: how much later a picture arrives than the sound of the same
-        instant; it is taken off.
+        Measured audio-video offset of this chain by arrival: how much later a picture arrives than the sound
+        of the same instant; it is taken off.
+    camera_offset_s : float, optional
+        The same by the camera's own clock. Where it is given, and a packet tells when it was captured, that
+        is believed; without it the camera's clock is left aside.
     """
 
-    def __init__(self, *, rate_hz: int, is_live: bool, picture_offset_s: float = 0.0) -> None:
+    def __init__(
+        self,
+        *,
+        rate_hz: int,
+        is_live: bool,
+        picture_offset_s: float = 0.0,
+        camera_offset_s: float | None = None,
+    ) -> None:
         self.rate_hz = rate_hz
         self.is_live = is_live
         self.picture_offset_s = picture_offset_s
+        self.camera_offset_s = camera_offset_s
+        #: What the last picture was placed by: "arrival", "camera", or "file".
+        self.basis = "arrival" if is_live else "file"
         self.sound = OffsetEstimator(window=600, quantile=0.5)
         # networks only ever delay, so the least delayed tenth is nearest to the truth
         self.picture = OffsetEstimator(window=250, quantile=0.1)
+        # sender reports err to both sides, by up to a frame
+        self.camera = OffsetEstimator(window=250, quantile=0.5)
+
+    @property
+    def bound_s(self) -> float | None:
+        """How far the last picture's place on the street can be off by what arrivals scatter; seconds."""
+        return (self.camera if self.basis == "camera" else self.picture).bound_s
 
     def observe(self, block: AudioBlock, *, arrived_ns: int | None = None) -> None:
         """Note when a block of sound arrived.
@@ -228,9 +248,13 @@ class StreetClock:
             Monotonic time of its arrival, where the block does not carry it: a file that is played at the
             pace of life beside a live camera.
         """
-        if self.is_live:
-            arrival_ns = block.monotonic_ns if arrived_ns is None else arrived_ns
-            self.sound.map(block.end_sample / self.rate_hz, arrival_ns / 1e9)
+        arrival_ns = block.monotonic_ns if arrived_ns is None else arrived_ns
+        self.sound.map(block.end_sample / self.rate_hz, arrival_ns / 1e9)
+
+    def monotonic_s(self, sample: int) -> float | None:
+        """Return when a sample arrived on the monotonic clock, in seconds; None before any sound came."""
+        offset_s = self.sound.offset_s
+        return None if offset_s is None else offset_s + sample / self.rate_hz
 
     def street_s(self, packet: VideoPacket) -> float | None:
         """Return the packet's presentation time in seconds on the street, or None before any sound came."""
@@ -238,4 +262,57 @@ class StreetClock:
             return packet.monotonic_ns / 1e9
         presented_s = self.picture.map(packet.stream_s, packet.monotonic_ns / 1e9)
         sound_s = self.sound.offset_s
-        return None if sound_s is None else presented_s - sound_s - self.picture_offset_s
+        offset_s = self.picture_offset_s
+        self.basis = "arrival"
+        if packet.captured_ns is not None and self.camera_offset_s is not None:
+            presented_s = self.camera.map(packet.stream_s, packet.captured_ns / 1e9)
+            offset_s = self.camera_offset_s
+            self.basis = "camera"
+        return None if sound_s is None else presented_s - sound_s - offset_s
+
+
+#: A camera's clock that says a picture is older than this, or from the future, is not believed.
+OLDEST_PICTURE_S = 2.0
+_FUTURE_S = 0.05
+
+
+class CameraClock:
+    """Brings a camera's UTC to the monotonic clock, and believes it only where that can be.
+
+    The difference between UTC and the monotonic clock of this machine is held fast, so that setting the
+    wall clock moves no picture; it is read again only where the held one leads to nonsense.
+
+    Examples
+    --------
+    >>> clock = CameraClock()
+    >>> clock.captured_ns(1_000_000_000, arrived_ns=5_060_000_000, utc_ahead_ns=-4_000_000_000)
+    5000000000
+    >>> clock.captured_ns(999_000_000_000, arrived_ns=5_100_000_000, utc_ahead_ns=-4_000_000_000) is None
+    True
+    """
+
+    def __init__(self) -> None:
+        self.disbelieved = 0
+        self._utc_ahead_ns: int | None = None
+
+    def captured_ns(self, camera_utc_ns: int, *, arrived_ns: int, utc_ahead_ns: int) -> int | None:
+        """Return the monotonic time of capture, or None where the camera's clock cannot be right.
+
+        Parameters
+        ----------
+        camera_utc_ns : int
+            What the camera says, UTC.
+        arrived_ns : int
+            Monotonic time of arrival.
+        utc_ahead_ns : int
+            UTC less monotonic time of this machine, now.
+        """
+        for ahead_ns in (self._utc_ahead_ns, utc_ahead_ns):
+            if ahead_ns is None:
+                continue
+            captured_ns = camera_utc_ns - ahead_ns
+            if -_FUTURE_S <= (arrived_ns - captured_ns) / 1e9 <= OLDEST_PICTURE_S:
+                self._utc_ahead_ns = ahead_ns
+                return captured_ns
+        self.disbelieved += 1
+        return None

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from noisewatch.capture.packet import format_of, to_packet
+from noisewatch.capture.clock import CameraClock
+from noisewatch.capture.packet import camera_clock_ns, format_of, to_packet
 from noisewatch.capture.soundtrack import plain
 from noisewatch.errors import (
     InputError,
@@ -44,7 +45,11 @@ _V4L2_CHOICES: tuple[dict[str, str], ...] = ({"input_format": "h264"}, {"input_f
 
 @dataclass(frozen=True, slots=True)
 class CameraStats:
-    """What happened on a live camera so far. `last_error` is in plain words and holds no credential."""
+    """What happened on a live camera so far. `last_error` is in plain words and holds no credential.
+
+    `clocked` packets told when they were captured by the camera's own clock, `disbelieved` ones told what
+    cannot be.
+    """
 
     packets: int
     connections: int
@@ -53,6 +58,8 @@ class CameraStats:
     skipped: int
     is_connected: bool
     last_error: str | None
+    clocked: int = 0
+    disbelieved: int = 0
 
 
 class LiveVideo:
@@ -88,6 +95,8 @@ class LiveVideo:
         self._packets = self._connections = self._failures = self._jumps = self._skipped = 0
         self._is_connected = False
         self._last_error: str | None = None
+        self._camera_clock = CameraClock()
+        self._clocked = 0
         if spec.startswith("/dev/") and not Path(spec).exists():
             raise MissingInputError("there is no such camera", where=spec)
 
@@ -142,6 +151,8 @@ class LiveVideo:
             skipped=self._skipped,
             is_connected=self._is_connected,
             last_error=self._last_error,
+            clocked=self._clocked,
+            disbelieved=self._camera_clock.disbelieved,
         )
 
     def _connect(self) -> av.container.InputContainer | None:
@@ -219,11 +230,28 @@ class LiveVideo:
                 if not self._is_usable(item, has_keyframe=has_keyframe) or video_format is None:
                     self._skipped += 1
                     continue
-                record = to_packet(item, video_format, monotonic_ns=arrived_ns)
+                record = to_packet(
+                    item,
+                    video_format,
+                    monotonic_ns=arrived_ns,
+                    captured_ns=self._captured_ns(item, arrived_ns),
+                )
                 self._count_jump(record, last_pts)
                 last_pts = record.pts
                 self._packets += 1
                 yield record
+
+    def _captured_ns(self, packet: av.Packet[Any], arrived_ns: int) -> int | None:
+        """Return when the camera says the picture was taken, on the monotonic clock; None without a word."""
+        camera_utc_ns = camera_clock_ns(packet)
+        if camera_utc_ns is None:
+            return None
+        utc_ahead_ns = time.time_ns() - time.monotonic_ns()
+        captured_ns = self._camera_clock.captured_ns(
+            camera_utc_ns, arrived_ns=arrived_ns, utc_ahead_ns=utc_ahead_ns
+        )
+        self._clocked += captured_ns is not None
+        return captured_ns
 
     @staticmethod
     def _is_usable(packet: av.Packet[Any], *, has_keyframe: bool) -> bool:

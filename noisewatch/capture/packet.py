@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +13,12 @@ if TYPE_CHECKING:
     import av
 
 MAXIMUM_SIDE = 8_192
+_PRFT_BYTES = 8
 
 
-def to_packet(packet: av.Packet[Any], video_format: VideoFormat, *, monotonic_ns: int) -> VideoPacket:
+def to_packet(
+    packet: av.Packet[Any], video_format: VideoFormat, *, monotonic_ns: int, captured_ns: int | None = None
+) -> VideoPacket:
     """Copy PyAV's packet, which must have a presentation time, into a record."""
     if packet.pts is None:
         raise ValueError("a packet without a presentation time")
@@ -26,7 +30,21 @@ def to_packet(packet: av.Packet[Any], video_format: VideoFormat, *, monotonic_ns
         monotonic_ns=monotonic_ns,
         is_keyframe=packet.is_keyframe,
         format=video_format,
+        captured_ns=captured_ns,
     )
+
+
+def camera_clock_ns(packet: av.Packet[Any]) -> int | None:
+    """Return the UTC of capture that a packet's RTCP sender reports give (side data ``prft``), in ns.
+
+    None where the stream gives none. Whether the camera's clock is right is not known here.
+    """
+    for side in packet.iter_sidedata():
+        if side.data_type == "prft":
+            data = bytes(side)
+            # AVProducerReferenceTime: int64 microseconds, int flags
+            return struct.unpack_from("<q", data)[0] * 1_000 if len(data) >= _PRFT_BYTES else None
+    return None
 
 
 def format_of(stream: av.VideoStream, *, where: Path | str) -> VideoFormat:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from noisewatch.cli import sync
 from noisewatch.cli.output import JsonOption, emit, say, table
 
 if TYPE_CHECKING:
@@ -153,6 +154,7 @@ def show(
 
 def register(root: typer.Typer) -> None:
     """Add this person's commands."""
+    sync.register(app)
     root.add_typer(app, name="calibrate")
 
 

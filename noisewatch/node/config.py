@@ -67,6 +67,17 @@ class VideoSection(_Section):
         max_length=4096,
         description='Picture source when `run` gets no --video: a file, "rtsp://…" or "/dev/videoN".',
     )
+    credentials_file: str = Field(
+        "",
+        max_length=4096,
+        description='File with the camera\'s login, one line "user:password", readable by its owner only; '
+        "relative to this folder. Never write a login into the address.",
+    )
+    camera_clock: bool = Field(
+        default=True,
+        description="Place pictures by the camera's own clock (RTCP sender reports) where it tells one that "
+        "can be believed; false: by time of arrival. The camera's clock must then be kept by NTP.",
+    )
     minimum_frames_share: float = Field(
         0.95, ge=0, le=1, description="A clip with a smaller share of its frames is not evidence."
     )
@@ -132,6 +143,14 @@ class CalibrationSection(_Section):
     )
     maximum_drift_db: float = Field(
         0.5, gt=0, le=5, description="A check that drifted by more than this is not valid, in dB."
+    )
+    sync_maximum_age_days: float = Field(
+        30.0, gt=0, le=365, description="A measured audio-video offset older than this is stale, in days."
+    )
+    allow_unsynchronised: bool = Field(
+        default=False,
+        description="Let a live event stand as evidence without a valid audio-video offset; "
+        "its record says so.",
     )
     microphone_class: int = Field(
         2,

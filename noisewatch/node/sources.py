@@ -1,0 +1,40 @@
+"""A node's live sources, opened as its settings say: login from a file, rate and channels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from noisewatch.capture.camera import VideoSource, open_video
+from noisewatch.capture.microphone import AudioSource, open_audio
+from noisewatch.node.box import Identity
+from noisewatch.node.config import NodeConfig
+
+
+def open_node_sound(identity: Identity, spec: str, *, pascal_per_unit: float = 1.0) -> AudioSource:
+    """Open one source of sound with the node's rate and channels."""
+    settings = identity.config.audio
+    return open_audio(
+        spec, pascal_per_unit=pascal_per_unit, rate_hz=settings.rate_hz, channels=settings.channels
+    )
+
+
+def open_node_picture(identity: Identity, spec: str) -> VideoSource:
+    """Open one source of pictures; a camera on the network gets the login of the node's file."""
+    return open_video(spec, credentials_file=credentials_file(identity.folder, identity.config, spec))
+
+
+def credentials_file(folder: Path, config: NodeConfig, spec: str) -> Path | None:
+    """Return the file with a camera's login, None where the source takes none; pure.
+
+    Examples
+    --------
+    >>> config = NodeConfig.model_validate({"video": {"credentials_file": "keys/camera.login"}})
+    >>> credentials_file(Path("node"), config, "rtsp://192.0.2.1/1").as_posix()
+    'node/keys/camera.login'
+    >>> credentials_file(Path("node"), config, "street.mp4") is None
+    True
+    """
+    named = config.video.credentials_file
+    if not named or not spec.startswith(("rtsp://", "rtsps://")):
+        return None
+    return folder / named
