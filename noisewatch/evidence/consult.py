@@ -49,7 +49,7 @@ def list_clips(node: Path, custody: Path | None, *, with_lost: bool = False) -> 
     with open_store(node) as store:
         events = store.list()
     for event in events:
-        if event.state == "sealed" or with_lost:
+        if event.is_sealed or with_lost:
             yield _document(event, acts)
 
 

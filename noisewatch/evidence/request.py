@@ -154,7 +154,7 @@ def find_event(store: Store, opened: Custody, event_id: str, *, now: datetime) -
         The record is not as a box of this custody signed it.
     """
     event = store.get(event_id)
-    if event.state != "sealed":
+    if not event.is_sealed:
         raise MissingInputError(f"holds no clip (its media is {event.state})", where=event_id)
     if now >= event.expires_at:
         raise MissingInputError(f"ended on {jsonform.utc_text(event.expires_at)}", where=event_id)

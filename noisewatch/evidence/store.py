@@ -7,29 +7,25 @@
     store/erasing/ID                             an erasure that is not proven yet
     store/clips/YYYY-MM-DD/ID/event.json, event.json.p7s, original.age, viewing.age, levels.age
 
-An event begins "pending": its signed record is durable before its media is encoded. It becomes "sealed" when
-all ciphertext is durable and logged, "lost" where a crash or fault came between. "none" is an event of which
-there is no media to keep. Recovery at each start leaves nothing else.
+An event begins "pending": its signed record is durable before its media is encoded. It becomes "original"
+when the original is durable and logged, "sealed" when the viewing copy is too; where that is never made it
+stays "original". "lost" says that a crash or fault came between, "none" that there is no media to keep.
+Recovery at each start leaves nothing else.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sqlite3
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from noisewatch.errors import (
     ConfigurationError,
     InputError,
-    InputOutputError,
-    MissingInputError,
     NoisewatchError,
 )
 from noisewatch.evidence import database, jsonform
@@ -37,7 +33,6 @@ from noisewatch.evidence.durable import (
     fsync_folder,
     is_temporary,
     make_folder,
-    read_bounded,
     remove_durably,
     remove_folder,
     storage_errors,
@@ -47,36 +42,28 @@ from noisewatch.evidence.durable import (
 from noisewatch.evidence.log import EventLog
 from noisewatch.evidence.seal import NodeSigner
 from noisewatch.evidence.stored import (
-    MAX_PART_BYTES,
     PARTS,
+    SEALED_STATES,
     StoredEvent,
     adopt,
     check_id,
-    event_from_row,
     event_of,
     row_of,
 )
-from noisewatch.records import EventRecord, LogEntry
+from noisewatch.evidence.storeindex import StoreIndex, sha256_hex
+from noisewatch.records import EventRecord
 
 RECORD, SIGNATURE = "event.json", "event.json.p7s"
 
 _LOST_IN_CRASH = "media lost: the box stopped before the clip was sealed"
+_VIEWING_LOST_IN_CRASH = "viewing copy lost: the box stopped before it was sealed"
 
 
-class Store:
+class Store(StoreIndex):
     """A store; made by ``create`` or ``open``, closed by ``close`` or at the end of a ``with`` block.
 
     Its methods may be called from several threads; one process writes at a time.
     """
-
-    def __init__(
-        self, folder: Path, db: database.Database, *, lock: int | None, log: EventLog | None
-    ) -> None:
-        self.folder = folder
-        self._db = db
-        self._lock = lock
-        self._log = log
-        self._guard = threading.RLock()
 
     @classmethod
     def create(cls, folder: Path) -> None:
@@ -132,24 +119,6 @@ class Store:
             raise
         return store
 
-    def close(self) -> None:
-        """Close the database and let another process have the store."""
-        with self._guard:
-            self._db.close()
-            if self._lock is not None:
-                os.close(self._lock)
-                self._lock = None
-
-    def __enter__(self) -> Self:
-        """Return the store itself."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close the store."""
-        self.close()
-
     def begin(
         self, record: EventRecord, signed: bytes, p7s: bytes, *, sealed_at: datetime | None = None
     ) -> None:
@@ -174,46 +143,63 @@ class Store:
                 write_atomic(event.path(RECORD), signed)
                 write_atomic(event.path(SIGNATURE), p7s)
                 self._insert(event, signed=signed, p7s=p7s)
-                details = {"state": event.state, "record_sha256": _sha256(signed)}
+                details = {"state": event.state, "record_sha256": sha256_hex(signed)}
                 self._note("collection", event.id, "signature matched", details)
             except (NoisewatchError, sqlite3.Error):
                 with suppress(NoisewatchError, sqlite3.Error):
                     self._forget(event)
                 raise
 
-    def finish(self, record: EventRecord, signed: bytes, p7s: bytes, sealed: Mapping[str, bytes]) -> None:
-        """Store an event's ciphertext and its final record; after this it is "sealed" and survives anything.
+    def finish(
+        self,
+        record: EventRecord,
+        signed: bytes,
+        p7s: bytes,
+        sealed: Mapping[str, bytes],
+        *,
+        more_to_come: bool = False,
+    ) -> None:
+        """Store ciphertext and the record that tells of it; after this both survive anything.
 
         Parameters
         ----------
         record, signed, p7s : EventRecord, bytes, bytes
-            The final record, its canonical bytes and the node's signature.
+            The record, its canonical bytes and the node's signature. Its ``media_state`` becomes the event's:
+            "original" without a viewing copy, else "sealed".
         sealed : mapping of str to bytes
-            Ciphertext of "viewing", "levels" and, where there is one, "original".
+            Ciphertext that is new: of "original", "levels", "viewing".
+        more_to_come : bool
+            The viewing copy is still being made: should that end, this record is the one that stays.
 
         Raises
         ------
         MissingInputError
             The event did not begin.
         InputOutputError
-            The disk is full, read-only or broken; the event is "lost", none of its media is left.
+            The disk is full, read-only or broken; what was sealed before stays, else the event is "lost" and
+            none of its media is left.
         """
         unknown = sorted(set(sealed) - set(PARTS))
-        if unknown or record.media_state != "sealed":
+        if unknown or record.media_state not in SEALED_STATES:
             raise InputError(
                 f"cannot be sealed as {record.media_state} with {unknown}", where=record.event.id
             )
         with self._writing():
             event = self.get(record.event.id)
-            if event.state != "pending":
+            if event.state not in ("pending", "original"):
                 raise InputError(f"is {event.state}, not pending", where=event.id)
             try:
-                self._write_sealed(event, signed, p7s, sealed)
+                self._write_sealed(event, signed, p7s, sealed, state=record.media_state)
             except (NoisewatchError, sqlite3.Error) as error:
+                why = getattr(error, "what", "the database failed")
                 with suppress(NoisewatchError, sqlite3.Error):
-                    self.lose(event.id, f"media lost: {getattr(error, 'what', 'the database failed')}")
+                    if event.state == "original":
+                        self._keep_original(event, f"viewing copy lost: {why}")
+                    else:
+                        self.lose(event.id, f"media lost: {why}")
                 raise
-            self._set_state(event.id, "sealed", is_evidence=record.is_evidence)
+            kept = (signed, p7s) if more_to_come else (None, None)
+            self._set_state(event.id, record.media_state, is_evidence=record.is_evidence, kept=kept)
 
     def lose(self, event_id: str, why: str) -> None:
         """Give up a pending event's media: its record of the beginning stays, every ciphertext goes."""
@@ -238,37 +224,14 @@ class Store:
             lost = [event.id for event in self.list() if event.state == "pending"]
             for event_id in lost:
                 self.lose(event_id, _LOST_IN_CRASH)
+            for event in self.list(state="original"):
+                if (self._row(event.id) or {}).get("pending_record"):
+                    self._keep_original(event, _VIEWING_LOST_IN_CRASH)
             known = {event.folder for event in self.list()}
             for folder in sorted((self.folder / "clips").glob("*/*")):
                 if folder not in known and not (self.folder / "erasing" / folder.name).exists():
                     self._take_in(folder)
             return tuple(lost)
-
-    def get(self, event_id: str) -> StoredEvent:
-        """Return one event; ``MissingInputError`` where there is none."""
-        with self._guard, self._database_errors():
-            row = self._row(event_id)
-        if row is None:
-            raise MissingInputError("there is no such event", where=event_id[:64])
-        return event_from_row(row, store=self.folder)
-
-    def read(self, event_id: str, name: str) -> bytes:
-        """Return a part's ciphertext, or "event.json" or "event.json.p7s", after its hash was compared.
-
-        Raises
-        ------
-        MissingInputError
-            There is no such event or part.
-        InputError
-            The ciphertext is not the one that was stored.
-        """
-        event = self.get(event_id)
-        data = read_bounded(event.path(name), max_bytes=MAX_PART_BYTES)
-        with self._guard, self._database_errors():
-            rows = list(self._db.table("media").rows_where("event_id = ? and name = ?", [event_id, name]))
-        if name in PARTS and (not rows or rows[0]["sha256"] != _sha256(data)):
-            raise InputError("is not the ciphertext that was stored", where=event.path(name))
-        return data
 
     def erase(self, event_id: str) -> None:
         """Remove an event's files, then its row, and let nothing of it stay in the database file."""
@@ -276,11 +239,6 @@ class Store:
             event = self.get(event_id)
             write_atomic(self.folder / "erasing" / event_id, b"")
             self._forget(event)
-
-    def unproven(self) -> tuple[str, ...]:
-        """Return the ids of erasures that were begun but not proven."""
-        with storage_errors(self.folder):
-            return tuple(sorted(path.name for path in (self.folder / "erasing").iterdir()))
 
     def proven(self, event_id: str) -> None:
         """Forget that an erasure was under way."""
@@ -292,12 +250,6 @@ class Store:
         with self._writing(), storage_errors(self.folder):
             files = [str(path) for path in sorted((self.folder / "clips").glob(f"*/{check_id(event_id)}"))]
             return (*files, *database.traces(self._db, self.folder / "events.db", event_id))
-
-    def state(self, key: str) -> Mapping[str, Any] | None:
-        """Return a small document that was kept with ``keep_state``, or None."""
-        with self._guard, self._database_errors():
-            rows = list(self._db.table("state").rows_where("key = ?", [key]))
-        return jsonform.bytes_to_document(rows[0]["value"].encode(), where="state") if rows else None
 
     def keep_state(self, key: str, document: Mapping[str, Any]) -> None:
         """Keep a small document with the store, such as the floor of the retention clock."""
@@ -311,22 +263,6 @@ class Store:
         with self._writing():
             self._db.table("events").update(event_id, values)
 
-    def list(
-        self, *, since: datetime | None = None, until: datetime | None = None, state: str | None = None
-    ) -> tuple[StoredEvent, ...]:
-        """Return events by time of capture, oldest first; ``until`` itself is left out."""
-        conditions = {
-            "captured_at >= ?": None if since is None else jsonform.utc_text(since),
-            "captured_at < ?": None if until is None else jsonform.utc_text(until),
-            "state = ?": state,
-        }
-        chosen = {text: value for text, value in conditions.items() if value is not None}
-        with self._guard, self._database_errors():
-            rows = self._db.table("events").rows_where(
-                " and ".join(chosen) or None, [*chosen.values()], order_by="captured_at, id"
-            )
-            return tuple(event_from_row(row, store=self.folder) for row in rows)
-
     def _take_in(self, folder: Path) -> None:
         """Put a sealed event whose row was lost back into the index; remove what had not begun."""
         found = adopt(folder, store=self.folder)
@@ -335,13 +271,11 @@ class Store:
             self._note("erasure", folder.name[:64], "an event that had not begun was removed", {})
             return
         event, media = found
+        if event.state == "original":
+            remove_durably(event.path("viewing"))
         self._db.table("events").insert(row_of(event))
         self._db.table("media").insert_all(media)
         self._note("alteration", event.id, "the index was made anew from the signed record", {})
-
-    def _row(self, event_id: str) -> dict[str, Any] | None:
-        rows = self._db.table("events").rows_where("id = ?", [check_id(event_id)])
-        return next(iter(rows), None)
 
     def _insert(self, event: StoredEvent, *, signed: bytes, p7s: bytes) -> None:
         # kept until the event is sealed, so that a crash while the record is replaced can be undone
@@ -349,9 +283,9 @@ class Store:
         self._db.table("events").insert({**row_of(event), **kept})
 
     def _write_sealed(
-        self, event: StoredEvent, signed: bytes, p7s: bytes, sealed: Mapping[str, bytes]
+        self, event: StoredEvent, signed: bytes, p7s: bytes, sealed: Mapping[str, bytes], *, state: str
     ) -> None:
-        hashes = {name: _sha256(data) for name, data in sealed.items()}
+        hashes = {name: sha256_hex(data) for name, data in sealed.items()}
         for name, data in sealed.items():
             write_atomic(event.path(name), data)
         write_atomic(event.path(RECORD), signed)
@@ -361,12 +295,31 @@ class Store:
             for name, data in sealed.items()
         ]
         self._db.table("media").insert_all(rows)
-        details = {"state": "sealed", "record_sha256": _sha256(signed), "ciphertext_sha256": hashes}
-        self._note("collection", event.id, "media sealed", details)
+        details = {"state": state, "record_sha256": sha256_hex(signed), "ciphertext_sha256": hashes}
+        what = "media sealed" if sealed else "no viewing copy is made"
+        self._note("collection", event.id, what, details)
 
-    def _set_state(self, event_id: str, state: str, *, is_evidence: bool) -> None:
+    def _keep_original(self, event: StoredEvent, why: str) -> None:
+        """Go back to the record that names original and levels only; every trace of a viewing copy goes."""
+        row = self._row(event.id) or {}
+        remove_durably(event.path("viewing"))
+        if row.get("pending_record"):
+            write_atomic(event.path(RECORD), row["pending_record"])
+            write_atomic(event.path(SIGNATURE), row["pending_signature"])
+        self._note("alteration", event.id, why, {"state": "original"})
+        self._db.table("media").delete_where("event_id = ? and name = 'viewing'", [event.id])
+        self._set_state(event.id, "original", is_evidence=event.is_evidence)
+
+    def _set_state(
+        self,
+        event_id: str,
+        state: str,
+        *,
+        is_evidence: bool,
+        kept: tuple[bytes | None, bytes | None] = (None, None),
+    ) -> None:
         values = {"state": state, "is_evidence": int(is_evidence)}
-        blobs = {"pending_record": None, "pending_signature": None}
+        blobs = dict(zip(("pending_record", "pending_signature"), kept, strict=True))
         self._db.table("events").update(event_id, {**values, **blobs})
 
     def _forget(self, event: StoredEvent) -> None:
@@ -374,25 +327,3 @@ class Store:
         remove_folder(event.folder)
         self._db.table("events").delete_where("id = ?", [event.id])
         database.checkpoint(self._db)
-
-    def _note(self, action: str, target: str, why: str, details: Mapping[str, Any]) -> None:
-        if self._log is None:
-            raise InputOutputError("was opened for reading only", where=self.folder)
-        self._log.append(LogEntry("noisewatch", action, target, why, datetime.now(UTC), details))
-
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        """Let one thread write, and only in a store that was opened for it: readers remove nothing."""
-        if self._lock is None:
-            raise InputOutputError("was opened for reading only", where=self.folder)
-        with self._guard, self._database_errors():
-            yield
-
-    @contextmanager
-    def _database_errors(self) -> Iterator[None]:
-        with database.database_errors(self.folder / "events.db"):
-            yield
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()

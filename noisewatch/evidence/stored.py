@@ -25,6 +25,9 @@ from noisewatch.records import EventRecord
 #: Sealed parts of an event; each lies in the event's folder as NAME.age.
 PARTS = ("original", "viewing", "levels")
 
+#: States of an event whose original is durable: "original" has no viewing copy, or not yet.
+SEALED_STATES = ("original", "sealed")
+
 #: Ten seconds of the largest picture we take are some 20 MB.
 MAX_PART_BYTES = 512 * 1024 * 1024
 
@@ -49,6 +52,11 @@ class StoredEvent:
     lafmax_db: float
     behaviour: str
     folder: Path
+
+    @property
+    def is_sealed(self) -> bool:
+        """Whether its original is sealed and durable, with or without a viewing copy."""
+        return self.state in SEALED_STATES
 
     def path(self, name: str) -> Path:
         """Return where a part lies: "original", "viewing", "levels", or one of the record's two files."""
@@ -151,7 +159,7 @@ def adopt(folder: Path, *, store: Path) -> tuple[StoredEvent, list[dict[str, Any
         day_start = start_of_day(date.fromisoformat(record.sealed_day))
         sealed_at = max(day_start, record.expires_at - timedelta(hours=24)) if record.is_trial else day_start
         event = event_of(record, store=store, sealed_at=sealed_at)
-        if event.folder != folder or record.media_state != "sealed":
+        if event.folder != folder or record.media_state not in SEALED_STATES:
             return None
         media = []
         for part in record.media:
