@@ -66,6 +66,15 @@ class Account:
             f"{summary.speed_x:.1f} x real time",
         )
 
+    def carry_out(self, work: Callable[[], object]) -> None:
+        """Do what the run does not depend on; the first failure is told and ends the run's exit code."""
+        try:
+            work()
+        except NoisewatchError as error:
+            if self.failure is None:
+                self.failure = error
+                self._report(f"could not be stored: {error.line()}")
+
     def _carry_out(self, ready: ReadyClip, work: Callable[[], Outcome]) -> None:
         try:
             outcome = work()

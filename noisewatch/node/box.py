@@ -12,6 +12,7 @@ from noisewatch.acoustics.calibration import CalibrationState, calibration_state
 from noisewatch.acoustics.correction import Correction
 from noisewatch.capture.clock import system_clock_state, utc_now
 from noisewatch.errors import AnswerIsNo, ConfigurationError
+from noisewatch.evidence import minutes
 from noisewatch.evidence.calibration_store import (
     calibration_folder,
     list_calibrations,
@@ -25,6 +26,7 @@ from noisewatch.evidence.seal import DayKeys, NodeSigner
 from noisewatch.evidence.store import Store
 from noisewatch.node.config import NodeConfig, load_config
 from noisewatch.recognition.signature import Signature, find_signature, load_signature
+from noisewatch.records import LogEntry
 
 #: A certificate in PEM is a page of text.
 MAXIMUM_PEM_BYTES = 64 * 1024
@@ -118,14 +120,20 @@ class Box:
         self.store = self._stack.enter_context(Store.open(identity.folder / "store", log=self.log))
 
     def housekeep(self) -> None:
-        """Enforce retention."""
-        enforce(
+        """Enforce retention of events and of the one-minute levels."""
+        done = enforce(
             self.store,
             self.log,
             utc_now(),
             maximum_days=self.config.retention.maximum_days,
             synchronised=system_clock_state().synchronised,
         )
+        days = self.config.retention.minutes_days
+        over = minutes.end(self.store.folder, done.now, days=days)
+        if over:
+            why = f"one-minute levels end after {days} days"
+            details = {"days": [day.isoformat() for day in over]}
+            self.log.append(LogEntry("noisewatch", "erasure", "one-minute levels", why, utc_now(), details))
 
     def __enter__(self) -> Box:
         """Return the box itself."""

@@ -19,6 +19,8 @@ from noisewatch.acoustics.flags import FlagDetector, merge
 from noisewatch.acoustics.meter import Meter
 from noisewatch.capture.clip import clip_window, snap_to_frame
 from noisewatch.capture.ring import AudioRing, VideoRing, usual_step_s
+from noisewatch.evidence.minutes import Minute
+from noisewatch.node.minutes import MinuteSummary
 from noisewatch.node.trigger import Trigger, TriggerRules
 from noisewatch.recognition.score import Scorer, veto_of
 from noisewatch.recognition.signature import Signature
@@ -51,6 +53,7 @@ class PipelineSettings:
     full_scale_pa: float | None = None
     corrections: tuple[Correction, ...] = ()
     picture_ring_bytes: int = 256 * 1024 * 1024
+    is_calibrated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,8 @@ class Pipeline:
         Each gets its own scorer and trigger.
     new_id : callable
         Makes an event's id from the UTC of its onset.
+    on_minute : callable, optional
+        Gets each minute of the street, summed up; nothing finer leaves the pipeline outside an event.
     """
 
     def __init__(
@@ -91,8 +96,11 @@ class Pipeline:
         *,
         signatures: Sequence[Signature],
         new_id: Callable[[datetime], str],
+        on_minute: Callable[[Minute], None] | None = None,
     ) -> None:
         self.settings = settings
+        self._on_minute = on_minute
+        self._minute = MinuteSummary(started_at=settings.started_at, is_calibrated=settings.is_calibrated)
         self.lost_samples = 0
         self.end_sample = 0
         self._meter = Meter(rate_hz=settings.rate_hz, channels=settings.channels)
@@ -122,10 +130,14 @@ class Pipeline:
         heard = block.samples if self._corrector is None else self._corrector.push(block.samples)
         frames = merge(self._meter.push(heard), self._flags.push(block.samples))
         self._remember(frames)
-        for scorer, trigger in self._watchers:
+        for number, (scorer, trigger) in enumerate(self._watchers):
             if block.lost_before:
                 scorer.skip(block.lost_before)
-            self._waiting += trigger.push(frames, scorer.push(block.samples[0]))
+            scores = scorer.push(block.samples[0])
+            self._waiting += trigger.push(frames, scores)
+            if number == 0:
+                # one signature's classes are enough to say what a minute sounded like
+                self._tell(self._minute.push(frames, scores))
         self.end_sample = block.end_sample
 
     def push_video(self, street_s: float, packet: VideoPacket) -> None:
@@ -143,6 +155,7 @@ class Pipeline:
         for scorer, trigger in self._watchers:
             self._waiting += trigger.push(frames, scorer.finish())
             self._waiting += trigger.finish()
+        self._tell([*self._minute.push(frames, ()), *self._minute.finish()])
         return self._take(end_of_stream=self.end_sample)
 
     def ready(self) -> list[ReadyClip]:
@@ -173,6 +186,11 @@ class Pipeline:
             day_of=lambda sample: self._utc(sample).date(),
         )
         return Scorer(signature, rate_hz=settings.rate_hz), trigger
+
+    def _tell(self, minutes: Sequence[Minute]) -> None:
+        if self._on_minute is not None:
+            for minute in minutes:
+                self._on_minute(minute)
 
     def _utc(self, sample: int) -> datetime:
         return self.settings.started_at + timedelta(seconds=sample / self.settings.rate_hz)

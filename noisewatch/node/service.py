@@ -22,10 +22,13 @@ from noisewatch.capture.livecamera import describe
 from noisewatch.capture.microphone import DEVICE_PREFIX, AudioSource, open_audio, open_audio_files
 from noisewatch.capture.soundtrack import announced_length_s
 from noisewatch.errors import ConfigurationError, UsageError
+from noisewatch.evidence import minutes
+from noisewatch.evidence.minutes import Minute
 from noisewatch.evidence.seal import DayKeys
 from noisewatch.node.account import Account, Emit
 from noisewatch.node.box import Box, read_identity
 from noisewatch.node.config import NodeConfig
+from noisewatch.node.forgetting import Counted, Ledger
 from noisewatch.node.hardening import hardened
 from noisewatch.node.loopback import is_loopback
 from noisewatch.node.pipeline import Pipeline, PipelineSettings
@@ -83,12 +86,20 @@ def run_node(request: RunRequest, *, emit: Emit, report: Callable[[str], None]) 
         video = _open_picture(video_specs)
         if video is not None:
             stack.callback(video.close)
-        account = Account(_sealer(box, request, audio, tested), emit=emit, report=report)
+        ledger = Ledger(box.store, box.log, now=utc_now)
+        sealer = Counted(_sealer(box, request, audio, tested), ledger)
+        account = Account(sealer, emit=emit, report=report)
+
+        def housekeep() -> None:
+            box.housekeep()
+            ledger.note()
+
+        started_at = request.started_at or _default_start(audio, audio_specs)
         runner = Runner(
-            _pipeline(box, request, audio, video, request.started_at or _default_start(audio, audio_specs)),
+            _pipeline(box, request, audio, video, started_at, _minute_keeper(box, ledger, account)),
             audio=audio,
             video=video,
-            effects=Effects(seal=account.seal, refuse=account.refuse, housekeep=box.housekeep, report=report),
+            effects=Effects(seal=account.seal, refuse=account.refuse, housekeep=housekeep, report=report),
             at_real_pace=request.at_real_pace,
         )
         with _stopped_by_signals(runner, report):
@@ -98,6 +109,7 @@ def run_node(request: RunRequest, *, emit: Emit, report: Callable[[str], None]) 
             )
             report(memory.sentence)
             summary = runner.run()
+        account.carry_out(ledger.note)
         account.close(summary)
         for error in (summary.error, account.failure):
             if error is not None:
@@ -193,8 +205,23 @@ def _default_start(audio: AudioSource, specs: tuple[str, ...]) -> datetime:
     return utc_now() - timedelta(seconds=sum(length_s or 0.0 for length_s in lengths_s))
 
 
+def _minute_keeper(box: Box, ledger: Ledger, account: Account) -> Callable[[Minute], None]:
+    """Return what stores each minute; where that fails, the run goes on and says so at its end."""
+
+    def keep(minute: Minute) -> None:
+        account.carry_out(lambda: minutes.append(box.store.folder, minute))
+        account.carry_out(lambda: ledger.heard(minute))
+
+    return keep
+
+
 def _pipeline(
-    box: Box, request: RunRequest, audio: AudioSource, video: VideoSource | None, started_at: datetime
+    box: Box,
+    request: RunRequest,
+    audio: AudioSource,
+    video: VideoSource | None,
+    started_at: datetime,
+    on_minute: Callable[[Minute], None],
 ) -> Pipeline:
     trigger = box.config.trigger
     settings = PipelineSettings(
@@ -211,8 +238,9 @@ def _pipeline(
         full_scale_pa=_scale(box, request),
         # a scale given by hand says nothing of the microphone that the corrections belong to
         corrections=box.calibration.corrections if request.pascal_per_unit is None else (),
+        is_calibrated=box.calibration.state.is_valid and request.pascal_per_unit is None,
     )
-    return Pipeline(settings, signatures=box.signatures, new_id=new_event_id)
+    return Pipeline(settings, signatures=box.signatures, new_id=new_event_id, on_minute=on_minute)
 
 
 def new_event_id(onset_at: datetime) -> str:
