@@ -1,0 +1,171 @@
+"""When a tracked thing passes the microphone, and whether it may be a vehicle. Pure.
+
+In a pinhole camera that looks across the road the column says the tangent of the bearing whatever the
+distance, and that tangent rises evenly in time at even speed: x / d = v (t - t0) / d. So the moment of the
+closest approach and the quotient of distance and speed follow without knowing either.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from noisewatch.capture.linking import Track
+
+Floats = NDArray[np.float64]
+
+#: Horizontal angle of view where none is configured.
+ASSUMED_VIEW_DEG = 80.0
+
+_EDGE = 0.008
+_LEAST_SIGHTS = 5
+_LEAST_WAY = 0.12  # of the picture's width
+_SLOW_TALL, _SLOW = 1.5, 0.7  # own heights a second; people walk 0.9 of theirs, vehicles drive 2 and more
+_TALL = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class Passing:
+    """One tracked thing against the microphone.
+
+    Parameters
+    ----------
+    track : Track
+        Its boxes.
+    closest_s : float
+        When its middle is straight in front of the microphone; outside its sight it is extrapolated.
+    scatter_s : float
+        Standard deviation of that.
+    width_s : float
+        Distance over speed at that moment.
+    own_length_s : float
+        How long it takes to drive its own length.
+    direction : int
+        1 to the right, -1 to the left.
+    curve : (float, float, float)
+        Tangent of the bearing as a polynomial of the seconds after `closest_s`, highest power first.
+    """
+
+    track: Track
+    closest_s: float
+    scatter_s: float
+    width_s: float
+    own_length_s: float
+    direction: int
+    curve: tuple[float, float, float]
+
+    def tangent(self, time_s: Floats) -> Floats:
+        """Return x / d at times on the pictures' clock; beyond its sight it drives on evenly."""
+        bend, slope, _ = self.curve
+        first, last = self.track.time_s[0] - self.closest_s, self.track.time_s[-1] - self.closest_s
+        since = np.asarray(time_s - self.closest_s, dtype=np.float64)
+        inside = np.clip(since, min(first, 0.0), max(last, 0.0))
+        even = (2 * bend * inside + slope) * (since - inside)
+        return np.asarray(bend * inside**2 + slope * inside + even)
+
+
+def passings(
+    tracks: tuple[Track, ...], *, aspect: float, view_deg: float | None, pan_deg: float
+) -> tuple[Passing, ...]:
+    """Return the passings of those tracks that may be vehicles.
+
+    Parameters
+    ----------
+    tracks : tuple of Track
+        All that moves.
+    aspect : float
+        The picture's width over its height.
+    view_deg, pan_deg : float or None, float
+        See `noisewatch.capture.hearing.Heard`.
+    """
+    found = (_passing(track, aspect=aspect, view_deg=view_deg, pan_deg=pan_deg) for track in tracks)
+    return tuple(passing for passing in found if passing is not None)
+
+
+def _passing(track: Track, *, aspect: float, view_deg: float | None, pan_deg: float) -> Passing | None:
+    centre, good = _centres(track)
+    if good.sum() < _LEAST_SIGHTS:
+        return None
+    time_s, centre = track.time_s[good], centre[good]
+    way = float(centre[-1] - centre[0])
+    seen_s = float(time_s[-1] - time_s[0])
+    if abs(way) < _LEAST_WAY or seen_s <= 0.15 or not _may_be_vehicle(track, way, seen_s, aspect):
+        return None
+    focal = 0.5 / np.tan(np.deg2rad(view_deg or ASSUMED_VIEW_DEG) / 2)
+    bearing = np.arctan((centre - 0.5) / focal) + np.deg2rad(pan_deg)
+    usable = np.abs(bearing) < np.deg2rad(80.0)
+    if usable.sum() < _LEAST_SIGHTS:
+        return None
+    time_s, tangent = time_s[usable], np.tan(bearing[usable])
+    fit = _fit(time_s, tangent)
+    if fit is None:
+        return None
+    closest_s, (bend, slope), residual = fit
+    outside_s = max(float(time_s[0]) - closest_s, closest_s - float(time_s[-1]), 0.0)
+    length = float(np.median(track.boxes[:, 2])) / focal
+    return Passing(
+        track=track,
+        closest_s=closest_s,
+        scatter_s=0.04 + residual / abs(slope) / 2 + 0.25 * outside_s,
+        width_s=1.0 / abs(slope),
+        own_length_s=length / abs(slope),
+        direction=1 if slope > 0 else -1,
+        curve=(bend, slope, 0.0),
+    )
+
+
+def _centres(track: Track) -> tuple[Floats, NDArray[np.bool_]]:
+    """Return the middle's column per sight; of what the edge cuts, half a length from the free end."""
+    left, width = track.boxes[:, 0], track.boxes[:, 2]
+    right = left + width
+    at_left, at_right = left < _EDGE, right > 1.0 - _EDGE
+    free = ~at_left & ~at_right
+    full = float(np.percentile(width[free], 60)) if free.sum() >= 3 else float(np.max(width))
+    centre = left + width / 2
+    centre = np.where(at_left & ~at_right, right - np.maximum(full, width) / 2, centre)
+    centre = np.where(at_right & ~at_left, left + np.maximum(full, width) / 2, centre)
+    good = free.copy()
+    if free.sum() < 8:
+        good = ~(at_left & at_right)
+    return np.asarray(centre), np.asarray(good)
+
+
+def _may_be_vehicle(track: Track, way: float, seen_s: float, aspect: float) -> bool:
+    """Tell what drives from what walks, by shape and by its own heights a second."""
+    tall = float(np.median(track.boxes[:, 3]))
+    wide = float(np.median(track.boxes[:, 2])) * aspect
+    heights_per_s = abs(way) * aspect / seen_s / max(tall, 1e-6)
+    return heights_per_s >= (_SLOW_TALL if tall > _TALL * wide else _SLOW)
+
+
+def _fit(time_s: Floats, tangent: Floats) -> tuple[float, tuple[float, float], float] | None:
+    """Fit x / d over time; return the crossing, the polynomial round it and the scatter."""
+    middle = float(time_s.mean())
+    since = time_s - middle
+    degree = 2 if since[-1] - since[0] > 0.6 and len(since) >= 10 else 1
+    keep = np.ones(len(since), dtype=bool)
+    for _ in range(3):
+        poly = np.polyfit(since[keep], tangent[keep], degree)
+        away = np.abs(tangent - np.polyval(poly, since))
+        spread = max(1.48 * float(np.median(away[keep])), 1e-3)
+        keep = away < 3.0 * spread
+        if keep.sum() < _LEAST_SIGHTS:
+            return None
+    slope_mean = (tangent[-1] - tangent[0]) / (since[-1] - since[0])
+    straight = np.polyfit(since[keep], tangent[keep], 1)
+    cross = -straight[1] / straight[0] if straight[0] else np.inf
+    if degree == 2:
+        roots = np.roots(poly)
+        roots = roots[np.abs(roots.imag) < 1e-9].real
+        good = [root for root in roots if (2 * poly[0] * root + poly[1]) * slope_mean > 0]
+        near = [root for root in good if since[0] - 1.0 <= root <= since[-1] + 1.0]
+        if near:
+            cross = min(near, key=abs)
+            slope = float(2 * poly[0] * cross + poly[1])
+            if 0.4 < slope / straight[0] < 2.5:
+                return middle + float(cross), (float(poly[0]), slope), spread
+    if not np.isfinite(cross) or abs(cross) > 30.0:
+        return None
+    return middle + float(cross), (0.0, float(straight[0])), max(spread, float(np.std(away[keep])))
