@@ -1,4 +1,4 @@
-"""Commands of the custodian: make a custody folder, appoint people, show what is there."""
+"""Commands of the custodian: make a custody folder, appoint, revoke and equip people and boxes, end days."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from noisewatch.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from noisewatch.evidence.custody import Custody
+    from noisewatch.evidence.lifecycle import Change
 
 CustodyOption = Annotated[
     Path, typer.Option("--custody", envvar="NOISEWATCH_CUSTODY", help="The custody folder.")
@@ -136,13 +137,175 @@ def show(custody_folder: CustodyOption = Path(), as_json: JsonOption = False) ->
     emit(document, as_json=as_json, human=human)
 
 
+def revoke(
+    name: Annotated[str, typer.Argument(help="The person, or with --node the box.")],
+    reason: Annotated[str, typer.Option(help="Why, as the log will say it.")],
+    by: Annotated[str, typer.Option(help="Who decided.")] = "custodian",
+    node: Annotated[
+        Path | None, typer.Option(help="Certificate of a box (node.pem) that is revoked, not a person.")
+    ] = None,
+    compromised: Annotated[
+        bool, typer.Option("--compromised", help="Nothing that the key ever signed counts any more.")
+    ] = False,
+    custody_folder: CustodyOption = Path(),
+    as_json: JsonOption = False,
+) -> None:
+    """End an appointment, or distrust a box, from now on; days to come get new keys.
+
+    \b
+    Example: noisewatch custody revoke jan --reason "left the service on 1 May" --custody custody
+    """
+    from noisewatch.evidence import custody, lifecycle
+    from noisewatch.evidence.durable import read_bounded
+    from noisewatch.evidence.request import check_reason
+
+    opened = custody.open_custody(custody_folder)
+    why = check_reason(reason)
+    if node is not None:
+        pem = read_bounded(node, max_bytes=64 * 1024)
+        lifecycle.revoke_node(opened, pem, name=name, why=why, now=datetime.now(UTC))
+        human = f"box {name} is revoked from today on; give verifiers the new {opened.trust}"
+        emit({"name": name, "node": True}, as_json=as_json, human=human)
+        return
+    done = lifecycle.revoke_person(opened, name, why=why, by=by, is_compromised=compromised)
+    say("boxes need the new bundle: noisewatch custody bundle --out FILE")
+    human = (
+        f"{name} opens nothing any more: {done.days_closed} days closed, {done.days_renewed} with new keys\n"
+        f"give verifiers the new {opened.trust}"
+    )
+    emit(_changed(done), as_json=as_json, human=human)
+
+
+def rotate(
+    name: Annotated[str, typer.Argument(help="The person who gets new keys.")],
+    ssh_public: Annotated[Path, typer.Option(help="File with the new public SSH key.")],
+    age_recipient: Annotated[str, typer.Option(help="The new age recipient, age1…")],
+    reason: Annotated[str, typer.Option(help="Why, as the log will say it.")],
+    compromised: Annotated[
+        bool, typer.Option("--compromised", help="Nothing that the old key ever signed counts any more.")
+    ] = False,
+    as_: Annotated[
+        str | None,
+        typer.Option("--as", help="Who opens existing days to the new keys: a colleague, or the old keys."),
+    ] = None,
+    custody_folder: CustodyOption = Path(),
+    as_json: JsonOption = False,
+) -> None:
+    """Give a person new keys: a new laptop, a new token, a lost one.
+
+    \b
+    Example: noisewatch custody rotate jan --ssh-public new.pub --age-recipient age1… \\
+               --reason "laptop stolen on 3 May" --compromised --as els
+    """
+    from noisewatch.evidence import custody, lifecycle
+    from noisewatch.evidence.durable import read_bounded
+    from noisewatch.evidence.request import check_reason
+
+    opened = custody.open_custody(custody_folder)
+    key = read_bounded(ssh_public, max_bytes=16 * 1024).decode("utf-8", "replace").split()
+    done = lifecycle.rotate_person(
+        opened,
+        name,
+        ssh_public=" ".join(key[:2]),
+        age_recipient=age_recipient.strip(),
+        why=check_reason(reason),
+        sharer=None if as_ is None else custody.find_person(opened, as_),
+        is_compromised=compromised,
+    )
+    if done.days_renewed:
+        say("boxes need the new bundle: noisewatch custody bundle --out FILE")
+    human = (
+        f"{name} has new keys; they open {done.days_shared} existing days, "
+        f"{done.days_renewed} days to come have new keys"
+    )
+    emit(_changed(done), as_json=as_json, human=human)
+
+
+def expire(
+    day: Annotated[
+        list[str] | None, typer.Option(help="Also end this UTC day before its time, as 2026-11-22.")
+    ] = None,
+    reason: Annotated[str | None, typer.Option(help="Why a day ends before its time.")] = None,
+    merge: Annotated[
+        Path | None, typer.Option(help="Another copy of the keyring, whose living days are taken in.")
+    ] = None,
+    custody_folder: CustodyOption = Path(),
+    as_json: JsonOption = False,
+) -> None:
+    """End the days whose clips may not be read any more: their keys go, so their clips end on every disk.
+
+    \b
+    Example: noisewatch custody expire --custody custody
+    """
+    from datetime import date
+
+    from noisewatch.evidence import custody, keyring
+    from noisewatch.evidence.request import check_reason
+
+    opened = custody.open_custody(custody_folder)
+    try:
+        early = [date.fromisoformat(text) for text in day or ()]
+    except ValueError as error:
+        raise UsageError("is not a day such as 2026-11-22", where="--day") from error
+    why = check_reason(reason) if early else None
+    taken, refused = ([], []) if merge is None else keyring.merge(opened.keyring, merge)
+    ended = custody.expire(opened, also=early, why=why)
+    document = {
+        "ended": [one.isoformat() for one in ended],
+        "taken": [one.isoformat() for one in taken],
+        "refused": [one.isoformat() for one in refused],
+        "days": len(keyring.days(opened.keyring)),
+    }
+    lines = [f"{len(ended)} days ended; {document['days']} days have keys"]
+    if merge is not None:
+        lines.append(f"took {len(taken)} days from {merge}, refused {len(refused)} that have ended")
+    emit(document, as_json=as_json, human="\n".join(lines))
+
+
+def bundle(
+    out: Annotated[Path, typer.Option(help="The file that goes to the box.")],
+    request: Annotated[
+        Path | None, typer.Option(help="A new box's node.csr; its certificate goes into the bundle.")
+    ] = None,
+    days: Annotated[int | None, typer.Option(min=1, max=1000, help="Days of keys, from today on.")] = None,
+    custody_folder: CustodyOption = Path(),
+    passphrase_file: PassphraseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make what a box needs: the signed public day keys and, from its request, its certificate.
+
+    \b
+    Example:
+      noisewatch custody bundle --request node/keys/node.csr --out genk-1.bundle --custody custody
+      noisewatch init node --bundle genk-1.bundle
+    """
+    from noisewatch.evidence import custody, kit, lifecycle
+
+    opened = custody.open_custody(custody_folder)
+    passphrase = None if opened.is_trial else read_passphrase(passphrase_file)
+    made, name = lifecycle.make_kit(opened, request=request, days=days, passphrase=passphrase)
+    kit.write_kit(out, made)
+    found = kit.fingerprint(made.ca_pem)
+    say("read this fingerprint out to the installer; nothing in the file is secret")
+    human = f"bundle for {name or 'any box of this custody'}: {out}\nauthority: {found}"
+    emit({"bundle": str(out), "node": name, "authority_sha256": found}, as_json=as_json, human=human)
+
+
 def register(app: typer.Typer) -> None:
     """Add this person's commands."""
     group = typer.Typer(no_args_is_help=True, help="Custodian: the authority, the day keys and the people.")
-    group.command("init")(init)
-    group.command("add")(add)
-    group.command("show")(show)
+    for command in (init, add, revoke, rotate, expire, show, bundle):
+        group.command(command.__name__)(command)
     app.add_typer(group, name="custody")
+
+
+def _changed(change: Change) -> dict[str, Any]:
+    return {
+        "name": change.name,
+        "days_closed": change.days_closed,
+        "days_renewed": change.days_renewed,
+        "days_shared": change.days_shared,
+    }
 
 
 def _summary(opened: Custody) -> dict[str, Any]:

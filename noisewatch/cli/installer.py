@@ -39,6 +39,14 @@ def init(
     passphrase_file: Annotated[
         Path | None, typer.Option(help="File with the custodian's passphrase; asked for without it.")
     ] = None,
+    bundle: Annotated[
+        Path | None,
+        typer.Option(help="What custody's `custody bundle` wrote; also renews a node.", show_default=False),
+    ] = None,
+    fingerprint: Annotated[
+        str | None,
+        typer.Option(help="SHA-256 of the authority, as the custodian read it out.", show_default=False),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make a node: keys, certificate, day keys, an empty store, and node.toml with every key commented.
@@ -47,9 +55,15 @@ def init(
     Example:
       noisewatch custody init custody --trial
       noisewatch init node --custody custody --name genk-1 --site "Stalenstraat"
+      noisewatch init node --bundle genk-1.bundle --name genk-1
     """
+    if bundle is not None:
+        _init_from_bundle(node, bundle, name=name, site=site, fingerprint=fingerprint, as_json=as_json)
+        return
     if custody is None:
-        raise UsageError("a node needs a custody folder to seal to", remedy="add --custody DIR")
+        raise UsageError(
+            "a node needs a custody folder to seal to", remedy="add --custody DIR or --bundle FILE"
+        )
     config = make_node(node, custody, name=name, site=site, passphrase_file=passphrase_file)
     emit(
         {"node": str(node), "name": config.name, "site": config.site.name, "custody": str(custody)},
@@ -74,6 +88,54 @@ def make_node(
     prepare_node(node, custody, name=config.name, passphrase=custody_passphrase(custody, passphrase_file))
     write_atomic(node / "node.toml", render_config(config).encode(), mode=0o644)
     return config
+
+
+def _init_from_bundle(
+    node: Path, bundle: Path, *, name: str, site: str, fingerprint: str | None, as_json: bool
+) -> None:
+    """Make a node from custody's bundle, or bring a new bundle or the certificate to one that is there."""
+    from datetime import UTC
+
+    from noisewatch.evidence import kit
+    from noisewatch.evidence.durable import write_atomic
+    from noisewatch.node.config import load_config, parse_config, render_config
+
+    read = kit.read_kit(bundle)
+    settings = node / "node.toml"
+    if settings.exists():
+        config = load_config(settings)
+    else:
+        document = f"name = {json.dumps(name)}\n[site]\nname = {json.dumps(site, ensure_ascii=False)}\n"
+        config = parse_config(document.encode(), where=settings)
+        kit.prepare(node, name=config.name)
+        write_atomic(settings, render_config(config).encode(), mode=0o644)
+    done = kit.install(read, node / "keys", expected_fingerprint=fingerprint, today=datetime.now(UTC).date())
+    if done.is_certified:
+        kit.start_log(node)
+    if fingerprint is None:
+        say(f"authority {done.fingerprint}: compare it with what the custodian reads out")
+    last = max(done.keys.days).isoformat()
+    lines = [f"node {config.name} in {node} can seal until {last}"]
+    if not done.is_certified:
+        lines = [
+            f"node {config.name} in {node} is not certified yet",
+            f"  take {node / 'keys' / 'node.csr'} to the custodian",
+            "  custodian: noisewatch custody bundle --request node.csr --out FILE",
+            f"  here:      noisewatch init {node} --bundle FILE",
+        ]
+    emit(
+        {
+            "node": str(node),
+            "name": config.name,
+            "site": config.site.name,
+            "certified": done.is_certified,
+            "authority_sha256": done.fingerprint,
+            "last_day": last,
+            "trial": done.keys.is_trial,
+        },
+        as_json=as_json,
+        human="\n".join(lines),
+    )
 
 
 def custody_passphrase(custody: Path, passphrase_file: Path | None) -> str | None:

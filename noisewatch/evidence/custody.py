@@ -7,7 +7,7 @@
     authority/{log.pem, log.key}       signs the checkpoints of custody's log
     keyring/YYYY-MM-DD.json            a day's keys, wrapped to people (keyring.py)
     people/NAME/{person.json, ssh.pub} and, of trial people only, {ssh, age.txt}
-    trust/{ca.pem, allowed_signers, revoked}   what a verifier is given
+    trust/{ca.pem, allowed_signers, revoked, revoked_nodes}   what a verifier is given
     approved/ID.{age,day}              originals that a supervisor approved, sealed to the officers
     verdicts/DAY-RANDOM.json           what officers said of clips, for twelve months (verdicts.py)
     log/custody.jsonl                  who did what to what, why and when
@@ -19,6 +19,7 @@ import json
 import re
 import shutil
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -211,7 +212,7 @@ def add_person(
     people.write(custody.people, person)
     details = {"role": person.role, "from": person.valid_from, "until": person.valid_until}
     who = person.appointed_by if sharer is None else sharer.name
-    _note(log, custody, who=who, target=person.name, why="appointed", details=details)
+    note(log, custody, who=who, target=person.name, why="appointed", details=details)
     write_trust(custody)
     if sharer is None or identity is None:
         return 0
@@ -224,8 +225,9 @@ def write_trust(custody: Custody) -> None:
     write_atomic(custody.trust / "ca.pem", custody.authority_pem(), mode=0o644)
     signers = people.allowed_signers(people.read_all(custody.people))
     write_atomic(custody.trust / "allowed_signers", signers, mode=0o644)
-    if not (custody.trust / "revoked").exists():
-        write_atomic(custody.trust / "revoked", b"", mode=0o644)
+    for name in ("revoked", "revoked_nodes"):
+        if not (custody.trust / name).exists():
+            write_atomic(custody.trust / name, b"", mode=0o644)
 
 
 def enroll_node(
@@ -254,7 +256,7 @@ def enroll_node(
         passphrase=passphrase,
         now=now or datetime.now(UTC),
     )
-    _note(custody.log(), custody, who="custodian", target=f"node {node_name}", why="certificate issued")
+    note(custody.log(), custody, who="custodian", target=f"node {node_name}", why="certificate issued")
     return certificate
 
 
@@ -274,7 +276,8 @@ def make_bundle(
     count = days or (TRIAL_BUNDLE_DAYS if custody.is_trial else BUNDLE_DAYS)
     authority.load_key(custody.authority, passphrase=passphrase)
     today = now.astimezone(UTC).date()
-    keys = keyring.make_days(custody.keyring, people.read_all(custody.people), first=today, count=count)
+    in_office = [person for person in people.read_all(custody.people) if person.is_in_office(now)]
+    keys = keyring.make_days(custody.keyring, in_office, first=today, count=count)
     document = {
         "schema": seal.BUNDLE_SCHEMA,
         "custody": custody.name,
@@ -288,12 +291,25 @@ def make_bundle(
     data = jsonform.document_to_bytes(document)
     signature = authority.sign(custody.authority, data, passphrase=passphrase)
     details = {"days": count, "first": today}
-    _note(custody.log(), custody, who="custodian", target="bundle", why="day keys issued", details=details)
+    note(custody.log(), custody, who="custodian", target="bundle", why="day keys issued", details=details)
     return data, signature
 
 
-def expire(custody: Custody, *, now: datetime | None = None) -> list[date]:
+def expire(
+    custody: Custody, *, now: datetime | None = None, also: Sequence[date] = (), why: str | None = None
+) -> list[date]:
     """End the days whose clips may not be read any more, with what was approved of them; note each end.
+
+    Parameters
+    ----------
+    custody : Custody
+        Whose days end.
+    now : datetime, optional
+        The moment against which the days are judged.
+    also : sequence of date
+        Days that end before their time.
+    why : str, optional
+        Why these do.
 
     Returns
     -------
@@ -303,16 +319,22 @@ def expire(custody: Custody, *, now: datetime | None = None) -> list[date]:
     now = now or datetime.now(UTC)
     log = custody.log()
     ended = keyring.expire(custody.keyring, now=now, is_trial=custody.is_trial)
+    early = [day for day in also if day in keyring.days(custody.keyring)]
+    keyring.end_days(custody.keyring, early)
     for day in ended:
-        why = "the day's keys ended"
-        _note(log, custody, who="noisewatch", target=day.isoformat(), why=why, action="erasure")
+        reason = "the day's keys ended"
+        note(log, custody, who="noisewatch", target=day.isoformat(), why=reason, action="erasure")
+    for day in early:
+        reason = why or "ended before its time"
+        note(log, custody, who="custodian", target=day.isoformat(), why=reason, action="erasure")
+    ended += early
     living = {day.isoformat() for day in keyring.days(custody.keyring)}
     for marker in sorted(custody.approved.glob("*.day")):
         if read_bounded(marker, max_bytes=64).decode("ascii", "replace") not in living:
             remove_durably(marker.with_suffix(".age"))
             remove_durably(marker)
-            why = "the approved original ended with its day"
-            _note(log, custody, who="noisewatch", target=marker.stem, why=why, action="erasure")
+            reason = "the approved original ended with its day"
+            note(log, custody, who="noisewatch", target=marker.stem, why=reason, action="erasure")
     return ended
 
 
@@ -321,11 +343,11 @@ def _fill(custody: Custody, *, passphrase: str | None, days: int) -> Custody:
     for folder in (custody.keyring, custody.people, custody.approved, custody.log_path.parent):
         make_folder(folder)
     log = custody.log()
-    _note(log, custody, who="custodian", target="custody", why="custody made")
+    note(log, custody, who="custodian", target="custody", why="custody made")
     if custody.is_trial:
         for role in people.ROLES:
             people.create_trial(custody.people, name=role, role=role, now=custody.created_at)
-            _note(log, custody, who="custodian", target=role, why="appointed", details={"role": role})
+            note(log, custody, who="custodian", target=role, why="appointed", details={"role": role})
         first = custody.created_at.astimezone(UTC).date()
         keyring.make_days(custody.keyring, people.read_all(custody.people), first=first, count=days)
     write_trust(custody)
@@ -339,7 +361,7 @@ def _fill(custody: Custody, *, passphrase: str | None, days: int) -> Custody:
     return open_custody(custody.folder)
 
 
-def _note(
+def note(
     log: EventLog,
     custody: Custody,
     *,
@@ -349,5 +371,6 @@ def _note(
     action: str = "people",
     details: dict[str, Any] | None = None,
 ) -> None:
+    """Write an entry into custody's log, marked where the custody is a trial."""
     marked = {**(details or {}), "trial": True} if custody.is_trial else (details or {})
     log.append(LogEntry(who, action, target, why, datetime.now(UTC), marked))

@@ -46,6 +46,15 @@ _SSH_PUBLIC = re.compile(r"(?:sk-)?(?:ssh|ecdsa)-[a-z0-9@.-]+ [A-Za-z0-9+/]+={0,
 
 
 @dataclass(frozen=True, slots=True)
+class FormerKey:
+    """An SSH key that a person used before; what it signed in its time stays signed."""
+
+    ssh_public: str
+    since: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Person:
     """Somebody who was appointed; ``ssh_public`` is type and key without the comment."""
 
@@ -57,6 +66,7 @@ class Person:
     valid_from: datetime
     valid_until: datetime | None
     is_trial: bool
+    former: tuple[FormerKey, ...] = ()
 
     def document(self) -> dict[str, Any]:
         """Return what ``person.json`` says."""
@@ -69,7 +79,20 @@ class Person:
             "from": self.valid_from,
             "until": self.valid_until,
             "trial": self.is_trial,
+            **(
+                {
+                    "former": [
+                        {"ssh_public": k.ssh_public, "from": k.since, "until": k.until} for k in self.former
+                    ]
+                }
+                if self.former
+                else {}
+            ),
         }
+
+    def is_in_office(self, now: datetime) -> bool:
+        """Whether the appointment has not ended; one that has yet to begin counts: keys are made ahead."""
+        return self.valid_until is None or now < self.valid_until
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,8 +208,14 @@ def read(folder: Path) -> Person:
             valid_from=jsonform.utc_moment(document["from"]),
             valid_until=None if until is None else jsonform.utc_moment(until),
             is_trial=document["trial"],
+            former=tuple(
+                FormerKey(
+                    key["ssh_public"], jsonform.utc_moment(key["from"]), jsonform.utc_moment(key["until"])
+                )
+                for key in document.get("former", ())
+            ),
         )
-    except (KeyError, InputError) as error:
+    except (KeyError, TypeError, InputError) as error:
         raise ConfigurationError("does not describe a person", where=path) from error
     if person.name != folder.name or person.role not in ROLES:
         raise ConfigurationError("does not describe the person of its folder", where=path)
@@ -197,13 +226,18 @@ def allowed_signers(people: Sequence[Person]) -> bytes:
     """Return the text of ``allowed_signers``: one line a person, bound to namespaces, from and until."""
     lines = []
     for person in people:
-        options = [
-            f'namespaces="{",".join(NAMESPACES[person.role])}"',
-            f'valid-after="{_ssh_time(person.valid_from)}"',
+        keys: list[tuple[str, datetime, datetime | None]] = [
+            (key.ssh_public, key.since, key.until) for key in person.former
         ]
-        if person.valid_until is not None:
-            options.append(f'valid-before="{_ssh_time(person.valid_until)}"')
-        lines.append(f"{person.name} {','.join(options)} {person.ssh_public}\n")
+        keys.append((person.ssh_public, _present_since(person), person.valid_until))
+        for public, since, until in keys:
+            options = [
+                f'namespaces="{",".join(NAMESPACES[person.role])}"',
+                f'valid-after="{_ssh_time(since)}"',
+            ]
+            if until is not None:
+                options.append(f'valid-before="{_ssh_time(until)}"')
+            lines.append(f"{person.name} {','.join(options)} {public}\n")
     return "".join(lines).encode()
 
 
@@ -293,6 +327,11 @@ def _open_with_passphrase(data: bytes, passphrase: str | None, *, where: Path) -
     except pyrage.DecryptError:
         raise PermissionRefusedError("does not open with this passphrase", where=where) from None
     return opened
+
+
+def _present_since(person: Person) -> datetime:
+    """When the present key began to count: the appointment's start, or the end of the key before it."""
+    return max([person.valid_from, *(key.until for key in person.former)])
 
 
 def _ssh_time(moment: datetime) -> str:

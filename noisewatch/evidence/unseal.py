@@ -106,8 +106,8 @@ def open_parts(
         A ciphertext was altered or truncated.
     """
     recorded = _record(custody, actor, day=day, log=log, entry=entry, role="officer")
-    identity = _unwrap(custody, recorded, passphrase=passphrase)
-    return {name: _decrypt(data, identity, where=f"{entry.target}: {name}") for name, data in parts.items()}
+    identities = _unwrap(custody, recorded, passphrase=passphrase)
+    return {name: _decrypt(data, identities, where=f"{entry.target}: {name}") for name, data in parts.items()}
 
 
 def approve_original(
@@ -136,8 +136,8 @@ def approve_original(
     if entry.target != check_id(event_id):
         raise UsageError(f"the entry is about {entry.target[:64]}, not {event_id}")
     recorded = _record(custody, actor, day=day, log=log, entry=entry, role="supervisor")
-    identity = _unwrap(custody, recorded, passphrase=passphrase)
-    inner = _decrypt(ciphertext, identity, where=f"{event_id}: original")
+    identities = _unwrap(custody, recorded, passphrase=passphrase)
+    inner = _decrypt(ciphertext, identities, where=f"{event_id}: original")
     make_folder(custody.approved)
     path = _approved_path(custody, event_id)
     # the day first: without it the end of the day would not find the original
@@ -215,29 +215,35 @@ def _record(
         raise UsageError("the entry belongs into custody's own log", remedy=str(custody.log_path))
     check_reason(entry.why)
     # refuse first what cannot be opened anyway, so that the log does not fill with accesses that were none
-    if actor.name not in keyring.read(custody.keyring, day)[role]["wraps"]:
+    document = keyring.read(custody.keyring, day)[role]
+    if not any(actor.name in part["wraps"] for part in (document, *document.get("previous", ()))):
         raise PermissionRefusedError(f"holds no key of {day.isoformat()}", where=actor.name)
     if custody.is_trial or actor.person.is_trial:
         entry = replace(entry, details={**entry.details, "trial": True})
     return _Recorded(log.append(entry), actor, day)
 
 
-def _unwrap(custody: Custody, recorded: _Recorded, *, passphrase: str | None) -> pyrage.x25519.Identity:
-    """Open the day's key of the person's role; ``recorded`` is the proof that the log holds the access."""
+def _unwrap(custody: Custody, recorded: _Recorded, *, passphrase: str | None) -> list[pyrage.x25519.Identity]:
+    """Open the day's keys of the person's role; ``recorded`` is the proof that the log holds the access."""
     person = recorded.actor.person
-    wrap = keyring.read(custody.keyring, recorded.day)[person.role]["wraps"][person.name]
-    identity = recorded.actor.identity(passphrase=passphrase)
-    secret = keyring.open_wrap(wrap, identity, where=keyring.path_of(custody.keyring, recorded.day))
+    document = keyring.read(custody.keyring, recorded.day)
+    secrets = keyring.secrets_of(
+        document,
+        name=person.name,
+        role=person.role,
+        identity=recorded.actor.identity(passphrase=passphrase),
+        where=keyring.path_of(custody.keyring, recorded.day),
+    )
     try:
-        return pyrage.x25519.Identity.from_str(secret.decode())
+        return [pyrage.x25519.Identity.from_str(secret.decode()) for secret in secrets]
     except (pyrage.IdentityError, UnicodeDecodeError):
         # the cause is not chained: it might quote the secret
         raise ConfigurationError("does not hold a day's key", where=recorded.day.isoformat()) from None
 
 
-def _decrypt(ciphertext: bytes, identity: pyrage.x25519.Identity, *, where: str) -> bytes:
+def _decrypt(ciphertext: bytes, identities: list[pyrage.x25519.Identity], *, where: str) -> bytes:
     try:
-        clear: bytes = pyrage.decrypt(ciphertext, [identity])
+        clear: bytes = pyrage.decrypt(ciphertext, identities)
     except pyrage.DecryptError as error:
         raise InputError("does not open: altered, truncated or sealed to another day", where=where) from error
     return clear

@@ -182,3 +182,66 @@ def test_each_command_has_an_example_in_its_help(command: str) -> None:
     result = run(*command.split(), "--help")
     assert f"Example: noisewatch {command}" in result.stdout
     assert "--json" in result.stdout
+
+
+def test_a_box_is_made_by_carrying_a_request_and_a_bundle(tmp_path: Path) -> None:
+    custody = tmp_path / "custody"
+    document(run("custody", "init", custody, "--trial", "--json"))
+    first = tmp_path / "first.bundle"
+    made = document(run("custody", "bundle", "--out", first, "--custody", custody, "--json"))
+    node = tmp_path / "node"
+    waiting = document(run("init", node, "--bundle", first, "--name", "genk-1", "--json"))
+    assert waiting["certified"] is False
+    csr = node / "keys" / "node.csr"
+    second = tmp_path / "second.bundle"
+    issued = document(
+        run("custody", "bundle", "--request", csr, "--out", second, "--custody", custody, "--json")
+    )
+    assert issued["node"] == "genk-1"
+    wrong = run("init", node, "--bundle", second, "--fingerprint", "00" * 32)
+    assert isinstance(refusal(wrong), ConfigurationError)
+    command = ("init", node, "--bundle", second, "--fingerprint", str(made["authority_sha256"]), "--json")
+    ready = document(run(*command))
+    assert (ready["certified"], ready["trial"], ready["name"]) == (True, True, "genk-1")
+    assert document(run("audit", "verify", "--node", node, "--custody", custody, "--json"))["valid"] is True
+
+
+def test_a_person_is_revoked_and_another_gets_new_keys(tmp_path: Path, person: tuple[Path, str]) -> None:
+    custody = tmp_path / "custody"
+    document(run("custody", "init", custody, "--trial", "--json"))
+    public, recipient = person
+    added = run(
+        *("custody", "add", "jan", "--role", "officer", "--ssh-public", public, "--age-recipient", recipient),
+        *("--appointed-by", "mayor", "--as", "officer", "--custody", custody, "--json"),
+    )
+    assert document(added)["days_shared"] == 40
+    key = tmp_path / "new"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+    rotated = run(
+        *("custody", "rotate", "jan", "--ssh-public", key.with_name("new.pub"), "--custody", custody),
+        *("--age-recipient", str(pyrage.x25519.Identity.generate().to_public()), "--as", "officer"),
+        *("--reason", "laptop stolen on the third of May", "--compromised", "--json"),
+    )
+    assert document(rotated) == {"name": "jan", "days_closed": 40, "days_renewed": 39, "days_shared": 40}
+    no_reason = run("custody", "revoke", "jan", "--reason", "test", "--custody", custody)
+    assert isinstance(refusal(no_reason), UsageError)
+    revoked = run("custody", "revoke", "jan", "--reason", "left on the first of May", "--custody", custody)
+    assert "40 days closed, 39 with new keys" in revoked.stdout
+    assert run("custody", "show", "--custody", custody).stdout.count("jan") == 1
+
+
+def test_days_are_ended_and_an_old_copy_is_refused(tmp_path: Path) -> None:
+    custody = tmp_path / "custody"
+    shown = document(run("custody", "init", custody, "--trial", "--json"))
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    for path in (custody / "keyring").glob("*.json"):
+        (copy / path.name).write_bytes(path.read_bytes())
+    day = str(shown["last_day"])
+    without_reason = run("custody", "expire", "--day", day, "--custody", custody)
+    assert isinstance(refusal(without_reason), UsageError)
+    why = ("--reason", "the box was broken into")
+    ended = document(run("custody", "expire", "--day", day, *why, "--custody", custody, "--json"))
+    assert (ended["ended"], ended["days"]) == ([day], 39)
+    merged = document(run("custody", "expire", "--merge", copy, "--custody", custody, "--json"))
+    assert (merged["taken"], merged["refused"], merged["days"]) == ([], [day], 39)

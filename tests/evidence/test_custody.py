@@ -83,7 +83,7 @@ def test_every_secret_of_a_custody_is_readable_by_its_owner_only(bench: Bench) -
 
 def test_what_a_verifier_is_given_holds_no_secret(bench: Bench) -> None:
     names = sorted(path.name for path in bench.custody.trust.iterdir())
-    assert names == ["allowed_signers", "ca.pem", "revoked"]
+    assert names == ["allowed_signers", "ca.pem", "revoked", "revoked_nodes"]
     for path in bench.custody.trust.iterdir():
         assert b"PRIVATE" not in path.read_bytes()
 
