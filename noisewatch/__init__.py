@@ -10,3 +10,6 @@ into a package that anyone can verify.
 from __future__ import annotations
 
 __version__ = "0.1.0"
+#: The UTC day on which this version was finished; a clock that shows an earlier time is wrong. A constant of
+#: the source, raised with each release, so that the same source always builds the same package.
+__built__ = "2026-11-22"

@@ -228,12 +228,17 @@ class ClipWindow:
 class ClockState:
     """Where UTC came from when a clip was stamped, and how far it can be off.
 
-    ``source`` is "system" or "file"; ``bound_s`` is None where nobody can say.
+    ``source`` is "system" or "file"; ``bound_s`` is None where nobody can say. ``service`` names what keeps
+    the clock (NTP), ``step_s`` by how much it was set between the clip's start and its sealing (the clip's
+    times are those before it), ``is_before_build`` that it shows a time before this software was made.
     """
 
     source: str
     synchronised: bool
     bound_s: float | None
+    service: str | None = None
+    step_s: float = 0.0
+    is_before_build: bool = False
 
 
 @dataclass(frozen=True, slots=True)

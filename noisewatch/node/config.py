@@ -39,6 +39,13 @@ class SiteSection(_Section):
         le=100,
         description="Distance from the microphone to the middle of the nearest lane, in metres.",
     )
+    air_temperature_c: float | None = Field(
+        None,
+        ge=-40,
+        le=60,
+        description="Temperature of the air at the site in °C, for how long sound takes from the lane; "
+        "default: 15 °C is assumed, and every record says so.",
+    )
 
 
 class AudioSection(_Section):
@@ -77,6 +84,20 @@ class VideoSection(_Section):
         default=True,
         description="Place pictures by the camera's own clock (RTCP sender reports) where it tells one that "
         "can be believed; false: by time of arrival. The camera's clock must then be kept by NTP.",
+    )
+    lens_angle_deg: float | None = Field(
+        None,
+        gt=1,
+        lt=180,
+        description="Horizontal angle of the lens in degrees; with the lane's distance it tells how many pixels "
+        "a plate is wide.",
+    )
+    picture_width_m: float | None = Field(
+        None,
+        gt=0.5,
+        le=200,
+        description="Width of the street that the picture shows at the lane, in metres, where measured; counts "
+        "before lens_angle_deg.",
     )
     minimum_frames_share: float = Field(
         0.95, ge=0, le=1, description="A clip with a smaller share of its frames is not evidence."

@@ -27,6 +27,10 @@ class Circumstances:
     privacy_methods: tuple[str, ...]
     flags: tuple[str, ...]
     accepted_flags: tuple[str, ...] = ()
+    sync_is_valid: bool = True
+    sync_why: str = ""
+    allow_unsynchronised: bool = False
+    is_clock_before_build: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,10 @@ def _against_evidence(facts: Circumstances) -> list[str]:
     if facts.has_picture and facts.frames_share < facts.minimum_frames_share:
         share, minimum = 100 * facts.frames_share, 100 * facts.minimum_frames_share
         reasons.append(f"only {share:.0f} % of the frames are there (minimum {minimum:.0f} %)")
+    if not facts.sync_is_valid and not facts.allow_unsynchronised:
+        reasons.append(f"sound against picture: {facts.sync_why}")
+    if facts.is_clock_before_build:
+        reasons.append("the clock shows a time before this software was made, so no time can be believed")
     doubtful = [flag for flag in facts.flags if flag in DOUBTFUL_FLAGS and flag not in facts.accepted_flags]
     reasons += [f"levels are doubtful: {flag}" for flag in doubtful]
     return reasons

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from noisewatch.capture.clock import (
+    CameraClock,
     OffsetEstimator,
     StreetClock,
     clock_state_from_kernel,
@@ -131,3 +133,49 @@ def test_a_file_carries_its_own_time() -> None:
     clock = StreetClock(rate_hz=48_000, is_live=False)
     clock.observe(block(4_800, 99.0))
     assert clock.street_s(packet(7.0, 3.25)) == 3.25
+
+
+def test_a_camera_that_tells_when_it_took_a_picture_is_believed_and_arrival_does_not_count() -> None:
+    clock = StreetClock(rate_hz=48_000, is_live=True, picture_offset_s=0.08, camera_offset_s=-0.02)
+    for number in range(1, 101):
+        clock.observe(block(number * 4_800, 1_000.0 + number * 0.1))
+    rng = np.random.default_rng(4)
+    placed = []
+    for number in range(200):
+        taken_s = 1_002.0 + number / 25
+        arrived_s = taken_s + 0.06 + float(rng.exponential(0.03))
+        told = replace(packet(300.0 + number / 25, arrived_s), captured_ns=round(taken_s * 1e9))
+        placed.append(clock.street_s(told))
+    assert clock.basis == "camera"
+    assert placed == pytest.approx([2.02 + n / 25 for n in range(200)], abs=1e-6)
+    assert clock.bound_s is not None
+    assert clock.bound_s < 1e-6
+    clock.street_s(packet(308.0, 1_010.08))
+    assert clock.basis == "arrival"
+
+
+def test_without_an_offset_for_it_the_cameras_clock_is_left_aside() -> None:
+    clock = StreetClock(rate_hz=48_000, is_live=True, picture_offset_s=0.08)
+    clock.observe(block(4_800, 0.1))
+    told = replace(packet(0.0, 5.08), captured_ns=3 * 10**9)
+    assert clock.street_s(told) == pytest.approx(5.0)
+    assert clock.basis == "arrival"
+
+
+def test_a_cameras_clock_is_believed_only_where_it_can_be_right() -> None:
+    clock = CameraClock()
+    ahead = 1_700_000_000 * 10**9
+    arrived = 500 * 10**9
+
+    def told(age_s: float, *, set_by_s: float = 0.0) -> int | None:
+        utc_ns = arrived + ahead - round(age_s * 1e9)
+        return clock.captured_ns(utc_ns, arrived_ns=arrived, utc_ahead_ns=ahead + round(set_by_s * 1e9))
+
+    assert told(0.06) == arrived - 60_000_000
+    assert told(2.5) is None
+    assert told(-0.2) is None
+    assert clock.disbelieved == 2
+    # setting this machine's clock moves no picture: the difference is held
+    assert told(0.06, set_by_s=0.7) == arrived - 60_000_000
+    fresh = CameraClock()
+    assert fresh.captured_ns(5, arrived_ns=arrived, utc_ahead_ns=ahead) is None

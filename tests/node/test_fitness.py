@@ -56,6 +56,8 @@ def test_nothing_is_sealed_that_could_never_serve(change: dict[str, object], rea
         ({"is_full": False, "window_why": "the stream holds only 7 s"}, "holds only 7 s"),
         ({"lost_samples": 480}, "480 samples of sound were lost"),
         ({"frames_share": 0.9}, "only 90 % of the frames"),
+        ({"sync_is_valid": False, "sync_why": "never measured"}, "sound against picture: never measured"),
+        ({"is_clock_before_build": True}, "before this software was made"),
         *[({"flags": (flag,)}, flag) for flag in DOUBTFUL_FLAGS],
     ],
 )
@@ -76,3 +78,8 @@ def test_a_trial_seals_without_calibration_but_is_never_evidence() -> None:
     verdict = fitness(facts)
     assert (verdict.may_seal, verdict.is_evidence) == (True, False)
     assert verdict.not_evidence_because == ("trial: throw-away keys and people",)
+
+
+def test_an_offset_that_was_not_measured_may_be_allowed() -> None:
+    verdict = fitness(replace(GOOD, sync_is_valid=False, sync_why="missing", allow_unsynchronised=True))
+    assert verdict.is_evidence
