@@ -89,15 +89,15 @@ class VideoSection(_Section):
         None,
         gt=1,
         lt=180,
-        description="Horizontal angle of the lens in degrees; with the lane's distance it tells how many pixels "
-        "a plate is wide.",
+        description="Horizontal angle of the lens in degrees; with the lane's distance it tells how many "
+        "pixels a plate is wide.",
     )
     picture_width_m: float | None = Field(
         None,
         gt=0.5,
         le=200,
-        description="Width of the street that the picture shows at the lane, in metres, where measured; counts "
-        "before lens_angle_deg.",
+        description="Width of the street that the picture shows at the lane, in metres, where measured; "
+        "counts before lens_angle_deg.",
     )
     minimum_frames_share: float = Field(
         0.95, ge=0, le=1, description="A clip with a smaller share of its frames is not evidence."
