@@ -32,6 +32,13 @@ SyntheticOption = Annotated[
     int, typer.Option("--synthetic", min=0, max=1000, help="Synthetic clips of each kind.")
 ]
 
+FeatureSetOption = Annotated[
+    str | None,
+    typer.Option(
+        "--feature-set", help="full-1, voice-free-1 or yamnet-1; without, the one that signature.toml names."
+    ),
+]
+
 app = typer.Typer(no_args_is_help=True, help="What is looked for: list, show, score, train, evaluate.")
 compare.add_to(app)
 
@@ -137,6 +144,7 @@ def train(
     dask: DaskOption = None,
     copies: CopiesOption = 1,
     synthetic: SyntheticOption = 30,
+    feature_set: FeatureSetOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Train a signature: features, folds by group, networks, calibration, threshold, card.
@@ -150,9 +158,12 @@ def train(
     """
     from noisewatch.recognition import recipe as steps
     from noisewatch.recognition.corpus import default_corpus
+    from noisewatch.recognition.featuresets import feature_set as ready_set
     from noisewatch.recognition.wishes import read_wish
 
     wish = read_wish(out) or steps.EXHAUST
+    if feature_set is not None:
+        wish = replace(wish, feature_set=ready_set(feature_set).name)
     with work_on(dask, jobs) as processes:
         figures = steps.train_signature(
             (corpus or default_corpus()).resolve(),
@@ -160,7 +171,7 @@ def train(
             wish=wish if version is None else replace(wish, version=version),
             jobs=processes,
             copies=copies,
-            synthetic=_synthetic_table(synthetic, processes),
+            synthetic=_synthetic_table(synthetic, processes, ready_set(wish.feature_set).name),
             progress=_progress,
         )
     emit(figures, as_json=as_json, human=_figures_table(figures) + f"\nwritten: {out}")
@@ -188,6 +199,7 @@ def evaluate(
         int, typer.Option("--passes-per-day", min=1, help="Passes a day over the gate.")
     ] = 1000,
     draws: Annotated[int, typer.Option("--draws", min=10, help="Draws of the bootstrap.")] = 500,
+    feature_set: FeatureSetOption = None,
     report: Annotated[
         Path | None, typer.Option("--report", metavar="OUT.html", help="Also write a report with plots.")
     ] = None,
@@ -204,12 +216,17 @@ def evaluate(
     from noisewatch.recognition import recipe as steps
     from noisewatch.recognition.corpus import default_corpus
     from noisewatch.recognition.evaluation import Street
+    from noisewatch.recognition.featuresets import feature_set as ready_set
+    from noisewatch.recognition.signature import find_signature, load_signature
 
     if fixed and leave_out:
         raise UsageError("--fixed and --leave-one-source-out contradict each other")
+    if fixed and feature_set is not None:
+        raise UsageError("--fixed and --feature-set contradict each other: a model has its own features")
     if report is not None and not report.parent.is_dir():
         raise UsageError("the folder of the report is not there", where=report)
     folder = (corpus or default_corpus()).resolve()
+    wanted = ready_set(feature_set or load_signature(find_signature(signature)).feature_set).name
     with work_on(dask, jobs) as processes:
         judgement = steps.judge_signature(
             folder,
@@ -217,8 +234,9 @@ def evaluate(
             how="fixed" if fixed else "out-of-source" if leave_out else "out-of-fold",
             jobs=processes,
             copies=copies,
-            synthetic=None if fixed else _synthetic_table(synthetic, processes),
+            synthetic=None if fixed else _synthetic_table(synthetic, processes, wanted),
             progress=_progress,
+            feature_set=wanted,
         )
     figures = judgement.figures(street=Street(base_rate, passes), draws=draws)
     human = _figures_table(figures)
@@ -295,7 +313,7 @@ def _first_channel(file: str) -> tuple[int, Iterator[NDArray[np.float32]]]:
     return source.rate_hz, pieces()
 
 
-def _synthetic_table(clips_per_kind: int, processes: int) -> Table | None:
+def _synthetic_table(clips_per_kind: int, processes: int, feature_set: str) -> Table | None:
     """Make the synthetic training clips, kinds beside each other; None where none are wanted."""
     from functools import reduce
 
@@ -307,7 +325,7 @@ def _synthetic_table(clips_per_kind: int, processes: int) -> Table | None:
     if clips_per_kind == 0:
         return None
     running = joblib.Parallel(n_jobs=processes, return_as="generator")(
-        joblib.delayed(_synthetic_kind)(kind, clips_per_kind) for kind in kinds()
+        joblib.delayed(_synthetic_kind)(kind, clips_per_kind, feature_set) for kind in kinds()
     )
     tables: list[Table] = []
     for done, made in enumerate(running, start=1):
@@ -316,7 +334,7 @@ def _synthetic_table(clips_per_kind: int, processes: int) -> Table | None:
     return reduce(Table.joined, tables)
 
 
-def _synthetic_kind(kind: str, clips: int) -> Table:
+def _synthetic_kind(kind: str, clips: int, feature_set: str) -> Table:
     """Make the clips of one kind and their features; the work of one process."""
     from noisewatch.recognition.synthetic import synthetic_sounds
     from noisewatch.recognition.tables import table_of_sounds
@@ -326,7 +344,8 @@ def _synthetic_kind(kind: str, clips: int) -> Table:
         samples, truth = synthetic_clip(kind, seed=seed, rate_hz=rate_hz, seconds=seconds)
         return samples, truth.label
 
-    return table_of_sounds(synthetic_sounds([kind], clips_per_kind=clips, maker=maker))
+    made = synthetic_sounds([kind], clips_per_kind=clips, maker=maker)
+    return table_of_sounds(made, feature_set)
 
 
 def _progress(what: str, done: int, total: int) -> None:

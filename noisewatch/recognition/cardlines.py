@@ -7,6 +7,8 @@ from typing import Any
 
 from noisewatch.recognition.corpus import Recording
 from noisewatch.recognition.decision import CLEAREST
+from noisewatch.recognition.features import FEATURE_SET
+from noisewatch.recognition.featuresets import ABOUT
 from noisewatch.recognition.folder import Wish
 from noisewatch.recognition.synthetic import FIRST_SEED
 from noisewatch.recognition.tables import Table
@@ -67,10 +69,10 @@ def material_lines(table: Table, recordings: Sequence[Recording], wish: Wish) ->
     return lines
 
 
-def setting_lines(settings: Settings, *, is_recorded: bool) -> list[str]:
+def setting_lines(settings: Settings, *, is_recorded: bool, feature_set: str = FEATURE_SET) -> list[str]:
     """Return sentences on features, networks, folds and threshold; whether recordings are its own."""
     return [
-        "features: `full-1`, windows of 1 s every 0.5 s, 40 Hz to 7 kHz, no absolute level, no sample rate",
+        f"features: `{feature_set}`, {ABOUT[feature_set]}",
         f"model: mean of {settings.networks} scikit-learn MLPClassifier, layers {settings.hidden}, "
         f"alpha {settings.weight_decay}, {settings.epochs} epochs, seed {settings.seed}",
         f"folds: {settings.folds}, of whole buckets of groups",

@@ -7,6 +7,7 @@ same do not add up to the score: they are reasons, not shares.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -40,12 +41,25 @@ GROUPS: dict[str, tuple[str, ...]] = {
 
 @lru_cache(maxsize=1)
 def group_columns() -> dict[str, NDArray[np.int64]]:
-    """Return the columns of each group; every feature is in one, by the longest beginning that fits."""
-    found: dict[str, list[int]] = {group: [] for group in GROUPS}
-    for column, name in enumerate(feature_names()):
+    """Return the columns of each group of the full features."""
+    return columns_by_group(feature_names(), GROUPS)
+
+
+def columns_by_group(
+    names: Sequence[str], groups: Mapping[str, Sequence[str]]
+) -> dict[str, NDArray[np.int64]]:
+    """Return the columns of each group; every feature is in one, by the longest beginning that fits.
+
+    Examples
+    --------
+    >>> columns_by_group(["low_peak", "low"], {"a": ["low"], "b": ["low_"]})
+    {'a': array([1]), 'b': array([0])}
+    """
+    found: dict[str, list[int]] = {group: [] for group in groups}
+    for column, name in enumerate(names):
         fits = [
             (len(start), group)
-            for group, starts in GROUPS.items()
+            for group, starts in groups.items()
             for start in starts
             if name.startswith(start)
         ]
@@ -53,7 +67,9 @@ def group_columns() -> dict[str, NDArray[np.int64]]:
     return {group: np.array(columns, dtype=np.int64) for group, columns in found.items()}
 
 
-def reasons_of(model: Model, features: FloatArray) -> tuple[Reason, ...]:
+def reasons_of(
+    model: Model, features: FloatArray, columns: Mapping[str, NDArray[np.int64]] | None = None
+) -> tuple[Reason, ...]:
     """Return the groups of features by weight, the strongest first.
 
     Parameters
@@ -62,6 +78,8 @@ def reasons_of(model: Model, features: FloatArray) -> tuple[Reason, ...]:
         Its first class is the signature's own.
     features : ndarray, shape (features,)
         One window.
+    columns : mapping of str to ndarray of int, optional
+        The columns of each group; those of the full features by default.
 
     Returns
     -------
@@ -70,9 +88,9 @@ def reasons_of(model: Model, features: FloatArray) -> tuple[Reason, ...]:
     """
     whole = logit(model.probabilities(features)[0])
     reasons = []
-    for group, columns in group_columns().items():
+    for group, inside in (columns or group_columns()).items():
         without = features.copy()
-        without[columns] = model.mean[columns]
+        without[inside] = model.mean[inside]
         fall = float(whole - logit(model.probabilities(without)[0]))
         reasons.append(Reason(group, round(fall, 3)))
     return tuple(sorted(reasons, key=lambda reason: -abs(reason.weight)))

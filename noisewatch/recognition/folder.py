@@ -25,7 +25,7 @@ class Wish:
 
     ``labels`` and ``sublabels`` say which recordings are its own (no sublabels: all of the labels);
     ``unclear`` names sublabels of which nobody can say, so that they neither train nor count; ``limits`` are
-    sentences for the card.
+    sentences for the card; ``feature_set`` names what its model is trained on.
     """
 
     name: str
@@ -40,6 +40,7 @@ class Wish:
     behaviours: tuple[str, ...] = ()
     hours: tuple[str, ...] = ()
     budget_per_day: int = 200
+    feature_set: str = FEATURE_SET
     vetoes: tuple[Veto, ...] = (
         Veto("siren", 0.25),
         Veto("horn", 0.25),
@@ -66,12 +67,15 @@ def write_signature(folder: Path, *, wish: Wish, trained: Trained, card: str) ->
         save_model(folder / "model.skops", **_parts(trained.document))
         model_sha256 = hashlib.sha256((folder / "model.skops").read_bytes()).hexdigest()
         _write(folder / "card.md", card)
-        _write(folder / "signature.toml", signature_toml(wish, trained.threshold, model_sha256))
+        _write(
+            folder / "signature.toml",
+            signature_toml(wish, trained.threshold, model_sha256, feature_set=trained.model.feature_set),
+        )
     except OSError as error:
         raise InputOutputError(f"cannot be written ({error.strerror})", where=folder) from error
 
 
-def signature_toml(wish: Wish, threshold: float, model_sha256: str) -> str:
+def signature_toml(wish: Wish, threshold: float, model_sha256: str, *, feature_set: str) -> str:
     """Return the text of ``signature.toml``, every key with what it means."""
     lines = [
         "# A signature is data: what noisewatch looks for. Every key is checked; unknown keys are refused.",
@@ -86,7 +90,7 @@ def signature_toml(wish: Wish, threshold: float, model_sha256: str) -> str:
         f"unclear = {json.dumps(list(wish.unclear))}",
         f"limits = {_toml_list(wish.limits)}",
         "# the features that the model needs, and the model's own hash",
-        f"feature_set = {json.dumps(FEATURE_SET)}",
+        f"feature_set = {json.dumps(feature_set)}",
         f"model_sha256 = {json.dumps(model_sha256)}",
         "# LAFmax in dB from which a window counts; nominal, the node may set its own",
         f"gate_db = {wish.gate_db}",

@@ -32,6 +32,9 @@ from noisewatch.recognition.wishes import claimed
 
 Progress = Callable[[str, int, int], None]
 
+#: Settings of the feature sets that need others than :class:`Settings` has by default.
+SETTINGS: dict[str, Settings] = {}
+
 #: What every card says beside the limits that the signature's own keys name.
 COMMON_LIMITS = (
     "Most exhaust recordings are close to the tail-pipe, many are clipped; streets are farther away.",
@@ -97,8 +100,8 @@ def train_signature(
         The out-of-fold figures that stand in the card.
     """
     recordings = [row for row in read_manifest(corpus) if not is_held_out(row.group)]
-    table = _material(recordings, copies, jobs, synthetic, cache, progress)
-    chosen = settings or Settings()
+    table = _material(recordings, copies, jobs, synthetic, cache, progress, wish.feature_set)
+    chosen = settings or settings_for(wish.feature_set)
     return train_on(table, recordings, out=out, wish=wish, settings=chosen, jobs=jobs, progress=progress)
 
 
@@ -127,7 +130,11 @@ def train_on(
         figures=figures,
         corpus=source_rows(recordings, wish),
         materials=material_lines(own_table, recordings, wish),
-        settings=setting_lines(chosen, is_recorded="synthetic" not in scored_origins(own_table, wish.name)),
+        settings=setting_lines(
+            chosen,
+            is_recorded="synthetic" not in scored_origins(own_table, wish.name),
+            feature_set=table.feature_set,
+        ),
         limits=(*wish.limits, *COMMON_LIMITS),
     )
     write_signature(out, wish=wish, trained=trained, card=card)
@@ -197,6 +204,7 @@ def judge_signature(
     settings: Settings | None = None,
     cache: Path | None = None,
     progress: Progress | None = None,
+    feature_set: str | None = None,
 ) -> Judgement:
     """Let a signature judge every clip of a corpus.
 
@@ -207,13 +215,16 @@ def judge_signature(
         networks that never heard its source, trained without augmented copies, which mix sources.
     corpus, signature, jobs, copies, synthetic, settings, cache, progress
         As in :func:`evaluate_signature`.
+    feature_set : str, optional
+        What the folds are trained on, instead of the signature's own; not where ``how`` is "fixed".
     """
     loaded = load_signature(find_signature(signature))
     recordings = read_manifest(corpus)
     is_fresh = how == "out-of-fold"
-    table = _material(recordings, copies if is_fresh else 0, jobs, synthetic, cache, progress)
+    wanted = feature_set or loaded.feature_set
+    table = _material(recordings, copies if is_fresh else 0, jobs, synthetic, cache, progress, wanted)
     table = claimed(table, loaded)
-    chosen = replace(settings or Settings(), own=loaded.name)
+    chosen = replace(settings or settings_for(wanted), own=loaded.name)
     if how == "fixed":
         judged, threshold = judged_fixed(table, loaded), loaded.threshold
     else:
@@ -269,6 +280,11 @@ def _calibrated(table: Table, scores: OutOfFold, settings: Settings) -> tuple[li
     return judged, threshold
 
 
+def settings_for(feature_set: str) -> Settings:
+    """Return what suits a feature set: an embedding is told apart by few layers, the full set by more."""
+    return SETTINGS.get(feature_set, Settings())
+
+
 def _material(
     recordings: Sequence[Recording],
     copies: int,
@@ -276,8 +292,14 @@ def _material(
     synthetic: Table | None,
     cache: Path | None,
     progress: Progress | None,
+    feature_set: str,
 ) -> Table:
     table = table_of_corpus(
-        recordings, copies=copies, jobs=jobs, cache=cache or default_cache(), progress=progress
+        recordings,
+        copies=copies,
+        jobs=jobs,
+        cache=cache or default_cache(),
+        progress=progress,
+        feature_set=feature_set,
     )
     return table if synthetic is None else table.joined(synthetic)

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from noisewatch.recognition.decision import pooled_probability
 from noisewatch.recognition.explaining import reasons_of
-from noisewatch.recognition.features import CONTEXT_S, HOP_S, WINDOW_S, cut_window, window_features
+from noisewatch.recognition.features import CONTEXT_S, HOP_S, WINDOW_S, cut_window
+from noisewatch.recognition.featuresets import columns_of, feature_set
 from noisewatch.recognition.signature import Signature
 from noisewatch.records import Score
 
@@ -36,6 +37,8 @@ class Scorer:
     def __init__(self, signature: Signature, *, rate_hz: int, start_sample: int = 0) -> None:
         self.signature = signature
         self.rate_hz = rate_hz
+        self._describe = feature_set(signature.feature_set).describe
+        self._columns = columns_of(signature.feature_set)
         self._length = round(WINDOW_S * rate_hz)
         self._context = round(CONTEXT_S * rate_hz)
         self._held: NDArray[np.float32] = np.zeros(0, dtype=np.float32)
@@ -82,7 +85,7 @@ class Scorer:
         return scores
 
     def _score(self, start: int, end: int) -> Score:
-        features = window_features(cut_window(self._held, self.rate_hz, start - self._held_start))
+        features = self._describe(cut_window(self._held, self.rate_hz, start - self._held_start))
         probabilities = self.signature.model.probabilities(features)
         self._has_scored = True
         # only a window that can be part of an event has to be explained
@@ -97,7 +100,7 @@ class Scorer:
             classes={
                 name: float(value) for name, value in zip(self.signature.classes, probabilities, strict=True)
             },
-            reasons=reasons_of(self.signature.model, features) if is_candidate else (),
+            reasons=reasons_of(self.signature.model, features, self._columns) if is_candidate else (),
         )
 
     def _forget(self) -> None:

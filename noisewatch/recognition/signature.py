@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from noisewatch.errors import ConfigurationError, MissingInputError
-from noisewatch.recognition.features import FEATURE_SET, feature_names
+from noisewatch.recognition.featuresets import NAMES, width_of
 from noisewatch.recognition.model import Model, load_model
 
 #: The files of a signature, in the order in which they are hashed.
@@ -118,6 +118,7 @@ class WishKeys(BaseModel):
     behaviours: list[str] = Field(default_factory=list)
     hours: list[str] = Field(default_factory=list)
     budget_per_day: int = Field(ge=1, le=100_000)
+    feature_set: str | None = None
     vetoes: list[_VetoKeys] = Field(default_factory=list)
 
     @field_validator("hours")
@@ -132,7 +133,7 @@ class WishKeys(BaseModel):
 class _SignatureKeys(WishKeys):
     """Every key that ``signature.toml`` may have."""
 
-    feature_set: str
+    feature_set: str = Field(min_length=1)
     model_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     threshold: float = Field(gt=0.0, lt=1.0)
     opening: float | None = Field(default=None, gt=0.0, lt=1.0)
@@ -162,11 +163,11 @@ def load_signature(folder: Path) -> Signature:
         raise ConfigurationError(f"larger than {LARGEST_BYTES} bytes", where=folder)
     keys = _read_keys(folder / "signature.toml", contents["signature.toml"])
     toml = folder / "signature.toml"
-    if keys.feature_set != FEATURE_SET:
+    if keys.feature_set not in NAMES:
         raise ConfigurationError(
             f"key 'feature_set': {keys.feature_set!r} is not known here",
             where=toml,
-            remedy=f"use {FEATURE_SET!r}",
+            remedy=f"use one of {', '.join(NAMES)}",
         )
     model = load_model(folder / "model.skops")
     if hashlib.sha256(contents["model.skops"]).hexdigest() != keys.model_sha256:
@@ -287,7 +288,7 @@ def _check_model(keys: _SignatureKeys, model: Model, path: Path) -> None:
         raise ConfigurationError(
             f"key 'feature_set': the model needs {model.feature_set!r}, not {keys.feature_set!r}", where=path
         )
-    if model.mean.size != len(feature_names()):
+    if model.mean.size != width_of(keys.feature_set):
         raise ConfigurationError(
             "the model was trained on other features", where=path, remedy="train it again"
         )

@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
 
+from noisewatch.acoustics import firing
 from noisewatch.recognition import augment as augmentation
-from noisewatch.recognition import descriptors, features
+from noisewatch.recognition import descriptors, embedding, features, voicefree
 from noisewatch.recognition.corpus import (
     Recording,
     bucket_of,
@@ -23,7 +25,8 @@ from noisewatch.recognition.corpus import (
     cut_starts,
     load_at_feature_rate,
 )
-from noisewatch.recognition.features import FEATURE_RATE_HZ, feature_names, to_feature_rate, window_features
+from noisewatch.recognition.features import FEATURE_RATE_HZ, FEATURE_SET, to_feature_rate
+from noisewatch.recognition.featuresets import feature_set, width_of
 
 FloatArray = NDArray[np.float64]
 
@@ -80,20 +83,26 @@ class Table:
         Index into ``clips``.
     clips : tuple of Clip
         The clips.
+    feature_set : str
+        What the columns are.
     """
 
     features: NDArray[np.float32]
     levels_db: FloatArray
     clip_of: NDArray[np.int64]
     clips: tuple[Clip, ...]
+    feature_set: str = FEATURE_SET
 
     def joined(self, other: Table) -> Table:
-        """Return the clips of both tables in one."""
+        """Return the clips of both tables, of one feature set, in one."""
+        if self.feature_set != other.feature_set:
+            raise ValueError(f"{self.feature_set} and {other.feature_set} cannot be joined")
         return Table(
             np.concatenate([self.features, other.features]),
             np.concatenate([self.levels_db, other.levels_db]),
             np.concatenate([self.clip_of, other.clip_of + len(self.clips)]),
             self.clips + other.clips,
+            self.feature_set,
         )
 
     def only(self, is_wanted: Callable[[Clip], bool]) -> Table:
@@ -102,7 +111,9 @@ class Table:
         rows = wanted[self.clip_of]
         new_index = np.cumsum(wanted) - 1
         kept = tuple(clip for clip, is_kept in zip(self.clips, wanted, strict=True) if is_kept)
-        return Table(self.features[rows], self.levels_db[rows], new_index[self.clip_of[rows]], kept)
+        return Table(
+            self.features[rows], self.levels_db[rows], new_index[self.clip_of[rows]], kept, self.feature_set
+        )
 
     def loud_rows(self, within_db: float = 20.0) -> NDArray[np.bool_]:
         """Mark the windows within some decibels of their clip's loudest: silence teaches nothing."""
@@ -111,19 +122,20 @@ class Table:
         return np.asarray(self.levels_db >= loudest[self.clip_of] - within_db)
 
 
-def clip_features(samples: FloatArray) -> tuple[NDArray[np.float32], FloatArray]:
+def clip_features(samples: FloatArray, name: str = FEATURE_SET) -> tuple[NDArray[np.float32], FloatArray]:
     """Describe every window of a clip at the feature rate: features (windows, n) and levels (windows,).
 
     On one thread: sums in another order would give other last digits in other processes.
     """
     from threadpoolctl import threadpool_limits
 
+    describe = feature_set(name).describe
     rows, levels_db = [], []
     with threadpool_limits(limits=1):
         for start in cut_starts(samples.size):
             window = samples[start : start + FEATURE_RATE_HZ]
             window = np.pad(window, (0, FEATURE_RATE_HZ - window.size))
-            rows.append(window_features(window))
+            rows.append(describe(window))
             levels_db.append(10 * np.log10(np.mean(window**2) + 1e-12))
     return np.array(rows, dtype=np.float32), np.array(levels_db)
 
@@ -135,6 +147,7 @@ def table_of_corpus(
     jobs: int = 1,
     cache: Path | None = None,
     progress: Callable[[str, int, int], None] | None = None,
+    feature_set: str = FEATURE_SET,
 ) -> Table:
     """Make the table of a corpus, with some augmented copies of every clip.
 
@@ -153,6 +166,8 @@ def table_of_corpus(
         Folder of features kept by content hash.
     progress : callable, optional
         Called with a word, how many are done, and how many there are.
+    feature_set : str
+        What each window is described by.
     """
     import joblib
 
@@ -163,7 +178,7 @@ def table_of_corpus(
     work = [(recording, copy) for copy in range(copies + 1) for recording in recordings]
     running = joblib.Parallel(n_jobs=jobs, return_as="generator", batch_size=8)(
         joblib.delayed(_recording_features)(
-            recording, copy, partners.get(bucket_of(recording.group), []) if copy else [], cache
+            recording, copy, partners.get(bucket_of(recording.group), []) if copy else [], cache, feature_set
         )
         for recording, copy in work
     )
@@ -183,16 +198,16 @@ def table_of_corpus(
         )
         for recording, copy in work
     ]
-    return _table(results, clips)
+    return _table(results, clips, feature_set)
 
 
-def table_of_sounds(sounds: Iterable[LabelledSound]) -> Table:
+def table_of_sounds(sounds: Iterable[LabelledSound], feature_set: str = FEATURE_SET) -> Table:
     """Make the table of sounds that come as arrays."""
     results, clips = [], []
     for sound in sounds:
-        results.append(clip_features(to_feature_rate(sound.samples, sound.rate_hz)))
+        results.append(clip_features(to_feature_rate(sound.samples, sound.rate_hz), feature_set))
         clips.append(Clip(sound.name, sound.label, sound.group, sound.source, "synthetic", sound.sublabel))
-    return _table(results, clips)
+    return _table(results, clips, feature_set)
 
 
 def default_cache() -> Path:
@@ -201,21 +216,24 @@ def default_cache() -> Path:
     return Path(os.environ.get("NOISEWATCH_CACHE", fallback)) / "features"
 
 
-def _table(results: Sequence[tuple[NDArray[np.float32], FloatArray]], clips: Sequence[Clip]) -> Table:
+def _table(
+    results: Sequence[tuple[NDArray[np.float32], FloatArray]], clips: Sequence[Clip], name: str
+) -> Table:
     if not results:
-        width = len(feature_names())
-        return Table(np.zeros((0, width), np.float32), np.zeros(0), np.zeros(0, np.int64), ())
+        empty = np.zeros((0, width_of(name)), np.float32)
+        return Table(empty, np.zeros(0), np.zeros(0, np.int64), (), name)
     sizes = [len(levels_db) for _, levels_db in results]
     return Table(
         np.concatenate([rows for rows, _ in results]),
         np.concatenate([levels_db for _, levels_db in results]),
         np.repeat(np.arange(len(results)), sizes),
         tuple(clips),
+        name,
     )
 
 
 def _recording_features(
-    recording: Recording, copy: int, partners: Sequence[Recording], cache: Path | None
+    recording: Recording, copy: int, partners: Sequence[Recording], cache: Path | None, name: str
 ) -> tuple[NDArray[np.float32], FloatArray]:
     """Describe one recording, or one augmented copy of it; from the cache where it is there."""
     content = recording.path.read_bytes()
@@ -223,7 +241,7 @@ def _recording_features(
     rng = np.random.default_rng([int(own[:12], 16), copy])
     others = [partner for partner in partners if partner.group != recording.group]
     partner = others[int(rng.integers(len(others)))] if others else None
-    key = _cache_key(own, copy, partner)
+    key = _cache_key(own, copy, partner, name)
     kept = _from_cache(cache, key)
     if kept is not None:
         return kept
@@ -235,23 +253,27 @@ def _recording_features(
             samples = samples[start : start + longest]
         mixed_in = [] if partner is None else [load_at_feature_rate(partner.path)]
         samples = augmentation.augment(samples, mixed_in, rng)
-    result = clip_features(samples)
+    result = clip_features(samples, name)
     _to_cache(cache, key, result)
     return result
 
 
-def _cache_key(own_sha256: str, copy: int, partner: Recording | None) -> str:
-    digest = hashlib.sha256(f"{code_sha256()} {own_sha256} {copy}".encode())
+def _cache_key(own_sha256: str, copy: int, partner: Recording | None, name: str) -> str:
+    digest = hashlib.sha256(f"{code_sha256(name)} {own_sha256} {copy}".encode())
     if copy and partner is not None:
         digest.update(partner.path.read_bytes())
     return digest.hexdigest()
 
 
-@lru_cache(maxsize=1)
-def code_sha256() -> str:
-    """Hash the code that the cached numbers come from, its layout and its words aside."""
+@lru_cache(maxsize=8)
+def code_sha256(name: str = FEATURE_SET) -> str:
+    """Hash the code that the cached numbers of a feature set come from, its layout and its words aside."""
+    own: dict[str, tuple[ModuleType, ...]] = {
+        voicefree.NAME: (voicefree, firing),
+        embedding.NAME: (embedding,),
+    }
     digest = hashlib.sha256()
-    for module in (descriptors, features, augmentation):
+    for module in (*own.get(name, (descriptors,)), features, augmentation):
         tree = ast.parse(inspect.getsource(module))
         for node in ast.walk(tree):
             if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):

@@ -211,7 +211,6 @@ def fit(table: Table, clips: NDArray[np.int64], settings: Settings) -> dict[str,
     from sklearn.preprocessing import StandardScaler
     from threadpoolctl import threadpool_limits
 
-    from noisewatch.recognition.features import FEATURE_SET
     from noisewatch.recognition.model import FORMAT
 
     names = class_names(settings.own)
@@ -246,7 +245,7 @@ def fit(table: Table, clips: NDArray[np.int64], settings: Settings) -> dict[str,
         _restore_missing(network, present, len(names))
     return {
         "format": FORMAT,
-        "feature_set": FEATURE_SET,
+        "feature_set": table.feature_set,
         "classes": list(names),
         "scaler": scaler,
         "networks": networks,

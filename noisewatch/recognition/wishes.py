@@ -6,6 +6,9 @@ from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
+from noisewatch.errors import ConfigurationError
+from noisewatch.recognition.features import FEATURE_SET
+from noisewatch.recognition.featuresets import NAMES
 from noisewatch.recognition.folder import Wish
 from noisewatch.recognition.signature import Signature, Veto, read_wish_keys
 from noisewatch.recognition.tables import Table
@@ -38,8 +41,20 @@ def read_wish(folder: Path) -> Wish | None:
         behaviours=tuple(keys.behaviours),
         hours=tuple(keys.hours),
         budget_per_day=keys.budget_per_day,
+        feature_set=_wanted_set(keys.feature_set, path),
         vetoes=tuple(Veto(veto.label, veto.margin) for veto in keys.vetoes),
     )
+
+
+def _wanted_set(name: str | None, path: Path) -> str:
+    """Return the feature set that is asked for; an earlier full set is followed by the present one."""
+    if name is None or name.startswith("full-"):
+        return FEATURE_SET
+    if name not in NAMES:
+        raise ConfigurationError(
+            f"key 'feature_set': {name[:40]!r} is not known here", where=path, remedy=f"use one of {NAMES}"
+        )
+    return name
 
 
 def is_claimed(label: str, sublabel: str, *, labels: Collection[str], sublabels: Collection[str]) -> bool:
