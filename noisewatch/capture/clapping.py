@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -155,8 +155,14 @@ def _take_pictures(video: VideoSource, watched: Watched) -> None:
     watched.pictures.extend(brightness(video.packets()))
 
 
-def brightness(packets: Iterable[VideoPacket]) -> Iterable[tuple[VideoPacket, NDArray[np.float64]]]:
-    """Decode packets one by one and yield each, emptied of its picture, with the brightness of its cells.
+def brightness(packets: Iterable[VideoPacket]) -> Iterator[tuple[VideoPacket, NDArray[np.float64]]]:
+    """Decode packets one by one and yield each, emptied of its picture, with the brightness of its cells."""
+    for packet, frame in decoded(packets):
+        yield packet, _cells(frame)
+
+
+def decoded(packets: Iterable[VideoPacket]) -> Iterator[tuple[VideoPacket, av.VideoFrame]]:
+    """Decode packets one by one and yield each, emptied of its data, with its picture.
 
     A packet that cannot be decoded is left out.
     """
@@ -169,13 +175,18 @@ def brightness(packets: Iterable[VideoPacket]) -> Iterable[tuple[VideoPacket, ND
         waiting[number] = replace(packet, data=b"")
         encoded = av.Packet(packet.data)
         encoded.pts = number
+        encoded.is_keyframe = packet.is_keyframe
         for frame in _frames(decoder, encoded):
             shown = waiting.pop(frame.pts, None) if frame.pts is not None else None
             if shown is not None:
-                yield shown, _cells(frame)
+                yield shown, frame
         # what waits for longer than any reordering will not come
         while len(waiting) > 32:
             waiting.pop(next(iter(waiting)))
+    for frame in [] if decoder is None else _frames(decoder, None):
+        shown = waiting.pop(frame.pts, None) if frame.pts is not None else None
+        if shown is not None:
+            yield shown, frame
 
 
 def _decoder(packet: VideoPacket) -> av.VideoCodecContext:
@@ -188,7 +199,7 @@ def _decoder(packet: VideoPacket) -> av.VideoCodecContext:
     return decoder
 
 
-def _frames(decoder: av.VideoCodecContext, encoded: av.Packet[Any]) -> list[av.VideoFrame]:
+def _frames(decoder: av.VideoCodecContext, encoded: av.Packet[Any] | None) -> list[av.VideoFrame]:
     try:
         return list(decoder.decode(encoded))
     except av.FFmpegError:

@@ -213,9 +213,18 @@ def check(
     pdf: Annotated[
         Path | None, typer.Option(help="Also write the examination's report here.", show_default=False)
     ] = None,
+    audio: Annotated[
+        str | None, typer.Option(help="Try this sound instead of node.toml's.", show_default=False)
+    ] = None,
+    video: Annotated[
+        str | None, typer.Option(help="Try this picture instead of node.toml's.", show_default=False)
+    ] = None,
+    seconds: Annotated[float, typer.Option(help="How long each source is tried.")] = 5.0,
     as_json: JsonOption = False,
 ) -> None:
     """Say whether this box is fit to measure, item by item, each failure with its remedy. Exit 1 if not.
+
+    Microphone and camera are tried for some seconds; nothing of them is kept.
 
     \b
     Example:
@@ -227,7 +236,11 @@ def check(
         return
     from noisewatch.node.check import check_node
 
-    items = check_node(folder_or_default(node, "NOISEWATCH_NODE") / "node.toml")
+    if not 2.0 <= seconds <= 60.0:
+        raise UsageError(f"--seconds {seconds:g}: 2 to 60 s are possible", where="check")
+    items = check_node(
+        folder_or_default(node, "NOISEWATCH_NODE") / "node.toml", audio=audio, video=video, seconds=seconds
+    )
     is_fit = all(item.ok for item in items)
     lines = [f"{'ok ' if item.ok else 'BAD'}  {item.name:20} {item.value}" for item in items]
     lines = [

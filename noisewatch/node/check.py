@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
 from datetime import UTC, date
 from pathlib import Path
-from typing import Any
 
 from noisewatch import __version__
 from noisewatch.acoustics.conformance import self_test
-from noisewatch.capture.clock import system_clock_state, utc_now
+from noisewatch.capture.clock import utc_now
+from noisewatch.capture.wallclock import full_clock_state
 from noisewatch.errors import NoisewatchError
 from noisewatch.evidence.log import verify as verify_log
 from noisewatch.evidence.retention import plan
 from noisewatch.evidence.store import Store
 from noisewatch.node.box import Identity, read_calibration, read_identity
+from noisewatch.node.fit import CheckItem
+from noisewatch.node.tryout import try_sources
 from noisewatch.recognition.signature import find_signature, load_signature
 
 #: A day of many events is some hundred megabytes; below this the box soon stops keeping any.
@@ -25,28 +26,19 @@ MINIMUM_FREE_BYTES = 1_000_000_000
 MINIMUM_KEY_DAYS = 7
 
 
-@dataclass(frozen=True, slots=True)
-class CheckItem:
-    """One thing that was looked at, as ``check --json`` prints it."""
-
-    name: str
-    ok: bool
-    value: str
-    limit: str
-    remedy: str
-
-    def to_document(self) -> dict[str, Any]:
-        """Return the item with the keys of design section 11."""
-        return asdict(self)
-
-
-def check_node(config_path: Path) -> list[CheckItem]:
+def check_node(
+    config_path: Path, *, audio: str | None = None, video: str | None = None, seconds: float = 5.0
+) -> list[CheckItem]:
     """Look at everything that a node needs before it may measure; nothing is changed.
 
     Parameters
     ----------
     config_path : Path
         The node's ``node.toml``.
+    audio, video : str, optional
+        Sources to try instead of those of ``node.toml``.
+    seconds : float
+        How long each of them is tried.
 
     Returns
     -------
@@ -70,7 +62,13 @@ def check_node(config_path: Path) -> list[CheckItem]:
         ("carriageway", _carriageway),
     )
     items += [_tried(name, part, identity) for name, part in parts]
-    return items + list(_signatures(identity))
+    items += _signatures(identity)
+    return items + try_sources(
+        identity,
+        audio=identity.config.audio.source if audio is None else audio,
+        video=identity.config.video.source if video is None else video,
+        seconds=seconds,
+    )
 
 
 def _tried(name: str, part: Callable[..., CheckItem], *arguments: object) -> CheckItem:
@@ -148,9 +146,14 @@ def _log(identity: Identity) -> CheckItem:
 
 
 def _clock(identity: Identity) -> CheckItem:
-    state = system_clock_state()
+    state = full_clock_state()
     bound = "unknown bound" if state.bound_s is None else f"within {state.bound_s:.3f} s"
-    value = f"{'synchronised' if state.synchronised else 'not synchronised'}, {bound}"
+    kept = f" by {state.service}" if state.service else ""
+    value = f"{'synchronised' if state.synchronised else 'not synchronised'}{kept}, {bound}"
+    if state.is_before_build:
+        remedy = "set the clock: date -u -s …, then let chrony or systemd-timesyncd keep it"
+        shown = f"{utc_now():%Y-%m-%d %H:%M UTC}, before this software was made"
+        return CheckItem("clock", ok=False, value=shown, limit="synchronised", remedy=remedy)
     # a trial reads files, whose time comes with them
     is_fit = state.synchronised or identity.day_keys.is_trial
     remedy = "" if state.synchronised else "start chrony or systemd-timesyncd, and wait for a time source"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from noisewatch.capture.camera import VideoSource, open_video
-from noisewatch.capture.microphone import AudioSource, open_audio
+from noisewatch.capture.camera import VideoSource, is_live_spec, open_video
+from noisewatch.capture.livecamera import describe
+from noisewatch.capture.microphone import DEVICE_PREFIX, AudioSource, open_audio
 from noisewatch.node.box import Identity
 from noisewatch.node.config import NodeConfig
 
@@ -38,3 +39,21 @@ def credentials_file(folder: Path, config: NodeConfig, spec: str) -> Path | None
     if not named or not spec.startswith(("rtsp://", "rtsps://")):
         return None
     return folder / named
+
+
+def is_live(spec: str) -> bool:
+    """Tell whether a source lives; its times of arrival then mean something."""
+    return spec.startswith(DEVICE_PREFIX) or is_live_spec(spec)
+
+
+def described(spec: str) -> str:
+    """Return the name that an opened source gives itself, without opening it; never with a login.
+
+    Examples
+    --------
+    >>> described("rtsp://u:p@192.0.2.1/1"), described("device:road"), described("a/street.mp4")
+    ('camera 192.0.2.1/1', "microphone 'road'", 'street.mp4')
+    """
+    if spec.startswith(DEVICE_PREFIX):
+        return f"microphone '{spec.removeprefix(DEVICE_PREFIX) or 'default'}'"
+    return describe(spec) if is_live_spec(spec) else Path(spec).name

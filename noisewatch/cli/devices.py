@@ -1,0 +1,96 @@
+"""The installer's `devices` and `status`: what this machine has, and how its run is doing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from noisewatch.cli.output import JsonOption, emit, table
+
+if TYPE_CHECKING:
+    from noisewatch.capture.inventory import Camera, Microphone
+
+
+def devices(
+    probe: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--probe", help="Also ask this camera what it sends (rtsp://…, /dev/videoN).", show_default=False
+        ),
+    ] = None,
+    node: Annotated[
+        Path | None,
+        typer.Option("--node", help="Also ask this node's camera what it sends.", show_default=False),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the microphones and cameras of this machine, and what they can do.
+
+    \b
+    Example:
+      noisewatch devices
+      noisewatch devices --probe rtsp://192.0.2.10/stream --json
+    """
+    from noisewatch.capture.inventory import cameras, microphones
+
+    heard, seen = microphones(), cameras()
+    answers = [_probe(spec, None) for spec in probe or ()]
+    if node is not None:
+        answers += _node_cameras(node)
+    document = {
+        "microphones": [asdict(one) for one in heard],
+        "cameras": [asdict(one) for one in seen],
+        "probed": answers,
+    }
+    emit(document, as_json=as_json, human="\n".join(_lines(heard, seen, answers)))
+
+
+def _probe(spec: str, credentials: Path | None) -> dict[str, Any]:
+    """Ask one camera what it sends; an error is an answer too, and holds no login."""
+    from noisewatch.capture.livecamera import LiveVideo, describe
+    from noisewatch.errors import NoisewatchError
+
+    try:
+        found = LiveVideo(spec, credentials_file=credentials).probe()
+    except NoisewatchError as error:
+        return {"camera": describe(spec), "sends": None, "why": error.what}
+    return {"camera": describe(spec), "sends": f"{found.codec} {found.width}x{found.height}", "why": ""}
+
+
+def _node_cameras(node: Path) -> list[dict[str, Any]]:
+    from noisewatch.capture.camera import is_live_spec
+    from noisewatch.node.config import load_config
+    from noisewatch.node.sources import credentials_file
+
+    config = load_config(node / "node.toml")
+    spec = config.video.source
+    return [_probe(spec, credentials_file(node, config, spec))] if spec and is_live_spec(spec) else []
+
+
+def _lines(
+    heard: Iterable[Microphone], seen: Iterable[Camera], answers: Iterable[dict[str, Any]]
+) -> list[str]:
+    rows = [
+        (f"device:{m.name}", m.host, m.channels, m.default_rate_hz, ", ".join(map(str, m.rates_hz)) or "none")
+        for m in heard
+    ]
+    lines = [
+        table(("microphone", "by", "channels", "usual Hz", "takes Hz"), rows)
+        if rows
+        else "no microphone (PortAudio shows no input)"
+    ]
+    lines.append("")
+    lines += [f"{c.path}  {c.name}  {'; '.join(c.modes) or 'no modes told'}" for c in seen] or [
+        "no camera on a cable (/dev/video*); one on the network: --probe rtsp://…"
+    ]
+    lines += [f"{a['camera']}: {a['sends'] or 'cannot be used: ' + a['why']}" for a in answers]
+    return lines
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands."""
+    app.command()(devices)
