@@ -91,6 +91,27 @@ def _lines(
     return lines
 
 
+def status(
+    node: Annotated[
+        Path, typer.Option("--node", envvar="NOISEWATCH_NODE", help="Node folder.", show_default="here")
+    ] = Path(),
+    as_json: JsonOption = False,
+) -> None:
+    """Say how this node's run is doing: drift, xruns, camera, clock, events. Exit 1 when it does not run.
+
+    \b
+    Example:
+      noisewatch status --node node
+    """
+    from noisewatch.node.status import in_words, read_status
+
+    document = read_status(node)
+    emit(document, as_json=as_json, human=in_words(document))
+    if not document["running"]:
+        raise typer.Exit(1)
+
+
 def register(app: typer.Typer) -> None:
     """Add these commands."""
     app.command()(devices)
+    app.command()(status)
