@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from noisewatch.cli.output import JsonOption, emit, table
+from noisewatch.cli.output import JsonOption, emit, progress_line, table
 
 if TYPE_CHECKING:
     from noisewatch.recognition.difference import Rated
@@ -59,14 +59,13 @@ def _rated(pair: tuple[Signature, Signature], recordings: list[Path]) -> tuple[l
 def _corpus_rated(pair: tuple[Signature, Signature], corpus: Path) -> tuple[list[Rated], list[Rated]]:
     import os
 
-    from noisewatch.cli.signatures import _progress
     from noisewatch.recognition.corpus import read_manifest
     from noisewatch.recognition.difference import Rated
     from noisewatch.recognition.recipe import judged_fixed
     from noisewatch.recognition.tables import default_cache, table_of_corpus
 
     rows = read_manifest(corpus)
-    made = table_of_corpus(rows, jobs=os.cpu_count() or 1, cache=default_cache(), progress=_progress)
+    made = table_of_corpus(rows, jobs=os.cpu_count() or 1, cache=default_cache(), progress=progress_line)
     names = [str(row.path.relative_to(corpus)) for row in rows]
     one, two = (
         [Rated(n, j.label, j.probability) for n, j in zip(names, judged_fixed(made, item), strict=True)]

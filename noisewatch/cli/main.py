@@ -21,6 +21,7 @@ PERSONS = (
     "analyst",
     "signatures",
     "corpus",
+    "models",
     "officer",
     "custodian",
     "data_protection",

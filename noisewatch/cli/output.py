@@ -55,6 +55,14 @@ def is_terminal() -> bool:
     return sys.stderr.isatty()
 
 
+def progress_line(what: str, done: int, total: int) -> None:
+    """Show progress of long work: a line that is drawn over on a terminal, else one line at the end."""
+    if is_terminal():
+        say(f"\033[A\033[K{what}: {done} of {total}" if done > 1 else f"{what}: {done} of {total}")
+    elif done == total:
+        say(f"{what}: {total}")
+
+
 def _is_number(text: str) -> bool:
     stripped = text.strip().lstrip("-+").replace(".", "", 1)
     return stripped.isdigit() or stripped in {"", "–"}

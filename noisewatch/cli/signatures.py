@@ -11,7 +11,7 @@ import typer
 
 from noisewatch.cli import compare
 from noisewatch.cli.cluster import DaskOption, JobsOption, work_on
-from noisewatch.cli.output import JsonOption, emit, is_terminal, say, table
+from noisewatch.cli.output import JsonOption, emit, progress_line, table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -172,7 +172,7 @@ def train(
             jobs=processes,
             copies=copies,
             synthetic=_synthetic_table(synthetic, processes, ready_set(wish.feature_set).name),
-            progress=_progress,
+            progress=progress_line,
         )
     emit(figures, as_json=as_json, human=_figures_table(figures) + f"\nwritten: {out}")
 
@@ -235,7 +235,7 @@ def evaluate(
             jobs=processes,
             copies=copies,
             synthetic=None if fixed else _synthetic_table(synthetic, processes, wanted),
-            progress=_progress,
+            progress=progress_line,
             feature_set=wanted,
         )
     figures = judgement.figures(street=Street(base_rate, passes), draws=draws)
@@ -330,7 +330,7 @@ def _synthetic_table(clips_per_kind: int, processes: int, feature_set: str) -> T
     tables: list[Table] = []
     for done, made in enumerate(running, start=1):
         tables.append(made)
-        _progress("kinds of synthetic clips", done, len(kinds()))
+        progress_line("kinds of synthetic clips", done, len(kinds()))
     return reduce(Table.joined, tables)
 
 
@@ -346,14 +346,6 @@ def _synthetic_kind(kind: str, clips: int, feature_set: str) -> Table:
 
     made = synthetic_sounds([kind], clips_per_kind=clips, maker=maker)
     return table_of_sounds(made, feature_set)
-
-
-def _progress(what: str, done: int, total: int) -> None:
-    """Show progress: a line that is drawn over on a terminal, else one line at the end."""
-    if is_terminal():
-        say(f"\033[A\033[K{what}: {done} of {total}" if done > 1 else f"{what}: {done} of {total}")
-    elif done == total:
-        say(f"{what}: {total}")
 
 
 def _figures_table(figures: dict[str, Any]) -> str:

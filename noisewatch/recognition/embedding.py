@@ -29,6 +29,8 @@ NAME = "yamnet-1"
 FILE = "yamnet.tflite"
 SHA256 = "469be6a3421cbc52cf97e9f2f966cba984198e8e7af9854d68b3e3ebb1e04194"
 SIZE_BYTES = 4_078_224
+#: Where Google publishes a file of this name. Whether it is still this very content, only the hash can tell.
+URL = "https://tfhub.dev/google/lite-model/yamnet/tflite/1?lite-format=tflite"
 LICENCE = "Apache-2.0, Google; trained on AudioSet (CC BY 4.0)"
 #: How many numbers describe a window.
 WIDTH = 1024

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,7 +67,6 @@ ABOUT = {
 NAMES = tuple(ABOUT)
 
 
-@lru_cache(maxsize=8)
 def feature_set(name: str) -> FeatureSet:
     """Return a feature set by its name, ready to describe sound.
 
@@ -82,6 +82,11 @@ def feature_set(name: str) -> FeatureSet:
     >>> feature_set("voice-free-1").may_be_stored
     True
     """
+    return _built(name, embedding.models_folder() / embedding.FILE)
+
+
+@lru_cache(maxsize=8)
+def _built(name: str, yamnet: Path) -> FeatureSet:
     if name == features.FEATURE_SET:
         return FeatureSet(
             name, ABOUT[name], features.feature_names(), features.window_features, explaining.GROUPS
@@ -92,7 +97,7 @@ def feature_set(name: str) -> FeatureSet:
             name, ABOUT[name], names, voicefree.voice_free_features, _VOICE_FREE_GROUPS, may_be_stored=True
         )
     if name == embedding.NAME:
-        loaded = embedding.load_embedder(embedding.models_folder() / embedding.FILE)
+        loaded = embedding.load_embedder(yamnet)
         names = tuple(f"embedding_{index}" for index in range(embedding.WIDTH))
         groups = {"YAMNet's embedding as a whole": ("embedding",)}
         return FeatureSet(name, ABOUT[name], names, loaded.embedding, groups)

@@ -30,7 +30,6 @@ RATE_HZ = 16_000
 @pytest.fixture
 def models(monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("NOISEWATCH_MODELS", str(MODELS))
-    feature_set.cache_clear()
     return MODELS
 
 
@@ -119,9 +118,9 @@ def test_an_earlier_full_set_is_followed_by_the_present_one(made_folder: Path, t
 
 
 def test_without_the_extra_there_is_one_line_that_names_it(
-    models: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    embedding.load_embedder.cache_clear()
+    monkeypatch.setenv("NOISEWATCH_MODELS", str(tmp_path))
     monkeypatch.setitem(sys.modules, "ai_edge_litert", None)
     monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
     with pytest.raises(UnavailableError, match="ai-edge-litert, which is not installed") as caught:
@@ -134,7 +133,6 @@ def test_without_the_model_or_with_another_there_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NOISEWATCH_MODELS", str(tmp_path))
-    feature_set.cache_clear()
     with pytest.raises(UnavailableError, match="needs a model that is not there") as caught:
         feature_set("yamnet-1")
     assert "noisewatch models fetch yamnet" in caught.value.line()
