@@ -46,17 +46,33 @@ def list_clips(
     everything: Annotated[
         bool, typer.Option("--all", help="Also events without a clip: lost, or of which nothing may be kept.")
     ] = False,
+    since: Annotated[str | None, typer.Option(help="From this day or time on, as 2026-03-01.")] = None,
+    until: Annotated[str | None, typer.Option(help="Before this day or time.")] = None,
+    site: Annotated[str | None, typer.Option(help="At this site.")] = None,
+    signature: Annotated[str | None, typer.Option(help="Of this signature, as exhaust.")] = None,
+    behaviour: Annotated[str | None, typer.Option(help="Driven like this, as accelerating.")] = None,
+    above_db: Annotated[float | None, typer.Option(help="With an LAFmax above this level.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the clips that are kept, oldest first; nothing is opened.
+    """List the clips that are kept, oldest first; nothing is opened. There is no other way to search.
 
     \b
-    Example: noisewatch clips list --node node --custody custody
+    Example: noisewatch clips list --node node --custody custody --since 2026-03-01 --above-db 90
     """
+    from noisewatch.cli.moments import moment
     from noisewatch.evidence import consult
 
+    search = consult.Search(
+        since=moment(since, where="--since"),
+        until=moment(until, where="--until"),
+        site=site,
+        signature=signature,
+        behaviour=behaviour,
+        above_db=above_db,
+    )
+
     known = custody if (custody / "custody.toml").is_file() or custody != Path() else None
-    documents = list(consult.list_clips(node, known, with_lost=everything))
+    documents = list(consult.list_clips(node, known, with_lost=everything, search=search))
     if as_json:
         for document in documents:
             emit(document, as_json=True)

@@ -33,7 +33,37 @@ class Consulted:
     viewing: bytes
 
 
-def list_clips(node: Path, custody: Path | None, *, with_lost: bool = False) -> Iterator[dict[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What clips may be searched by (design section 7): time, site, level, signature and behaviour.
+
+    There is no more on purpose: nothing here leads from one vehicle or person to another event.
+    """
+
+    since: datetime | None = None
+    until: datetime | None = None
+    site: str | None = None
+    signature: str | None = None
+    behaviour: str | None = None
+    above_db: float | None = None
+
+    def matches(self, event: StoredEvent) -> bool:
+        """Tell whether an event is one that is looked for; time is for the store to judge."""
+        wanted = (
+            (self.site, event.site),
+            (self.signature, event.signature),
+            (self.behaviour, event.behaviour),
+        )
+        is_named = all(asked is None or asked.casefold() == has.casefold() for asked, has in wanted)
+        return is_named and (self.above_db is None or event.lafmax_db > self.above_db)
+
+
+EVERYTHING = Search()
+
+
+def list_clips(
+    node: Path, custody: Path | None, *, with_lost: bool = False, search: Search = EVERYTHING
+) -> Iterator[dict[str, Any]]:
     """Yield one document per event that has a clip, as ``clips list --json`` prints it.
 
     Parameters
@@ -44,12 +74,14 @@ def list_clips(node: Path, custody: Path | None, *, with_lost: bool = False) -> 
         The custody folder, whose log says what was viewed and exported; unknown (None) without it.
     with_lost : bool
         Also yield events without a clip: lost, pending, or of which nothing may be kept.
+    search : Search
+        Which events.
     """
     acts = None if custody is None else count_accesses(open_custody(custody))
     with open_store(node) as store:
-        events = store.list()
+        events = store.list(since=search.since, until=search.until)
     for event in events:
-        if event.is_sealed or with_lost:
+        if (event.is_sealed or with_lost) and search.matches(event):
             yield _document(event, acts)
 
 
