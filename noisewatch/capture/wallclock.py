@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from noisewatch import __built__
-from noisewatch.capture.clock import StreetClock, system_clock_state
+from noisewatch.capture.clock import StreetClock, file_clock_state, system_clock_state
 from noisewatch.records import ClockState
 
 #: When this software was made.
@@ -158,6 +158,11 @@ def full_clock_state() -> ClockState:
         service=service_of(present),
         is_before_build=is_before_build(utc_of_ns(time.time_ns())),
     )
+
+
+def recorded_clock_state() -> ClockState:
+    """Return what is known of a recording's UTC, and whether the clock that seals it can be right."""
+    return replace(file_clock_state(), is_before_build=is_before_build(utc_of_ns(time.time_ns())))
 
 
 def service_of(present: Sequence[str]) -> str | None:

@@ -150,6 +150,11 @@ class Counter:
         self.events = 0
         self.sealed = 0
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """Both counts, as ``status`` tells them."""
+        return {"events": self.events, "sealed": self.sealed}
+
     def emit(self, document: Any, human: str) -> None:
         """Hand a document on, and count it where it is an event."""
         if document.get("event") == "event":
