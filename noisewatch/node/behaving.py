@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from noisewatch.node.pipeline import ReadyClip
+from noisewatch.node.schedule import OTHER_BEHAVIOUR, wanted_behaviour
 from noisewatch.recognition.behaviour import AROUND_S, behaviour_of
 
 
@@ -23,14 +24,22 @@ def with_behaviour(ready: ReadyClip) -> ReadyClip:
     last = min(event.end_sample + around, window.end_sample) - window.start_sample
     if ready.lost_samples:
         why = f"{ready.lost_samples} samples of the clip are lost, so the driving is not judged."
-        return replace(ready, event=replace(event, behaviour="unknown", behaviour_why=why))
+        return _weighed(replace(ready, event=replace(event, behaviour="unknown", behaviour_why=why)))
     found = behaviour_of(ready.samples[0, first : max(last, first)], rate_hz=event.rate_hz)
-    return replace(
-        ready,
-        event=replace(
-            event,
-            behaviour=found.behaviour,
-            behaviour_confidence=round(found.confidence, 4),
-            behaviour_why=found.why,
-        ),
+    judged = replace(
+        event,
+        behaviour=found.behaviour,
+        behaviour_confidence=round(found.confidence, 4),
+        behaviour_why=found.why,
     )
+    return _weighed(replace(ready, event=judged))
+
+
+def _weighed(ready: ReadyClip) -> ReadyClip:
+    """Mark an event whose behaviour its signature is not meant for: it is counted, not sealed."""
+    event = ready.event
+    decision = wanted_behaviour(ready.behaviours, event.behaviour)
+    if decision.is_wanted:
+        return ready
+    flags = tuple(sorted({*event.flags, OTHER_BEHAVIOUR}))
+    return replace(ready, event=replace(event, flags=flags, why=f"{event.why}; {decision.why}"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import json
 import tomllib
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -18,6 +19,9 @@ from noisewatch.errors import ConfigurationError, MissingInputError
 
 #: A configuration is a page of text; anything far larger is a mistake or an attack.
 MAXIMUM_BYTES = 256 * 1024
+
+#: A span of local time, over midnight too.
+HOURS = r"^([01]\d|2[0-3]):[0-5]\d-(([01]\d|2[0-3]):[0-5]\d|24:00)$"
 
 Point = tuple[Annotated[float, Field(ge=0.0, le=1.0)], Annotated[float, Field(ge=0.0, le=1.0)]]
 
@@ -117,6 +121,22 @@ class VideoSection(_Section):
         return points
 
 
+class PeriodSection(_Section):
+    """A time with a gate of its own: a school zone, a night."""
+
+    name: str = Field(min_length=1, max_length=40, description="As reasons call it.")
+    gate_db: float = Field(ge=30, le=140, description="LAFmax from which a match counts then, in dB.")
+    hours: tuple[Annotated[str, Field(pattern=HOURS)], ...] = Field(
+        (), description="Spans of local time; empty means the whole day."
+    )
+    weekdays: tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...] = Field(
+        (), description="Days; empty means all. A night belongs to the day on which it began."
+    )
+    holidays: Literal["also", "only", "never"] = Field(
+        "also", description="What holidays have to do with it."
+    )
+
+
 class TriggerSection(_Section):
     """When an event opens, and how many."""
 
@@ -143,6 +163,21 @@ class TriggerSection(_Section):
     )
     longest_event_s: float = Field(
         30.0, ge=5, le=120, description="An event is closed after this time, even if it goes on, in seconds."
+    )
+    time_zone: str = Field(
+        "Europe/Brussels",
+        pattern=r"^[A-Za-z0-9+_-]+(/[A-Za-z0-9+_-]+)*$",
+        max_length=60,
+        description="Time zone of hours and periods; summer time is followed.",
+    )
+    holidays: tuple[date, ...] = Field(
+        (), max_length=400, description='Holidays by local date, as ["2026-12-25"]; see periods.'
+    )
+    periods: tuple[PeriodSection, ...] = Field(
+        (),
+        max_length=50,
+        description='Times with a gate of their own, the first that holds counts: [{name = "night", '
+        'gate_db = 75.0, hours = ["22:00-06:00"], weekdays = [], holidays = "also"}].',
     )
     budget_per_day: int | None = Field(
         None,
@@ -332,6 +367,11 @@ def _render_section(section: _Section, lines: list[str], *, prefix: str) -> None
 def _toml_value(value: object) -> str:
     if isinstance(value, tuple):
         return "[" + ", ".join(_toml_value(item) for item in value) + "]"
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, _Section):
+        keys = (f"{key} = {_toml_value(item)}" for key, item in value)
+        return "{" + ", ".join(keys) + "}"
     if isinstance(value, bool):
         return "true" if value else "false"
     # JSON strings and numbers are TOML strings and numbers

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from noisewatch.node.schedule import against_sealing
+
 #: Flags of a level frame under which an event's level cannot be trusted (design section 5, issue 2).
 DOUBTFUL_FLAGS = ("clipped", "dc", "overload", "rain", "under-range", "wind")
 
@@ -74,6 +76,7 @@ def _against_sealing(facts: Circumstances) -> list[str]:
         reasons.append("no carriageway is set, so no picture may be recorded")
     if "over-budget" in facts.flags:
         reasons.append("the day's budget of events is used up")
+    reasons.extend(against_sealing(facts.flags))
     if not facts.is_trial:
         if not facts.calibration_is_valid and not facts.allow_uncalibrated:
             reasons.append(f"calibration: {facts.calibration_why}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -21,6 +21,7 @@ from noisewatch.capture.clip import clip_window, snap_to_frame
 from noisewatch.capture.ring import AudioRing, VideoRing, usual_step_s
 from noisewatch.evidence.minutes import Minute
 from noisewatch.node.minutes import MinuteSummary
+from noisewatch.node.schedule import Calendar, Period, gate_at, wanted_at
 from noisewatch.node.trigger import Trigger, TriggerRules
 from noisewatch.recognition.score import Scorer, veto_of
 from noisewatch.recognition.signature import Signature
@@ -53,6 +54,8 @@ class PipelineSettings:
     full_scale_pa: float | None = None
     corrections: tuple[Correction, ...] = ()
     picture_ring_bytes: int = 256 * 1024 * 1024
+    calendar: Calendar = field(default_factory=Calendar)
+    periods: tuple[Period, ...] = ()
     is_calibrated: bool = False
 
 
@@ -68,6 +71,7 @@ class ReadyClip:
     lost_samples: int
     started_at: datetime
     background_db: float | None = None
+    behaviours: tuple[str, ...] = ()
 
     @property
     def captured_at(self) -> datetime:
@@ -114,6 +118,7 @@ class Pipeline:
         )
         self._audio = AudioRing(rate_hz=settings.rate_hz, channels=settings.channels, seconds=settings.ring_s)
         self._video = VideoRing(seconds=settings.ring_s, max_bytes=settings.picture_ring_bytes)
+        self._behaviours = {signature.name: signature.behaviours for signature in signatures}
         self._watchers = [self._watcher(signature, new_id) for signature in signatures]
         self._levels: deque[LevelFrame] = deque()
         self._waiting: list[Event] = []
@@ -184,6 +189,10 @@ class Pipeline:
             veto_of=lambda score: veto_of(score, signature),
             new_id=lambda sample: new_id(self._utc(sample)),
             day_of=lambda sample: self._utc(sample).date(),
+            hours_at=lambda sample: wanted_at(signature.hours, self._utc(sample), settings.calendar),
+            gate_at=lambda sample: gate_at(
+                settings.periods, self._utc(sample), settings.calendar, usual_db=rules.gate_db
+            ),
         )
         return Scorer(signature, rate_hz=settings.rate_hz), trigger
 
@@ -276,6 +285,7 @@ class Pipeline:
             lost_samples=sum(end - start for start, end in missing),
             started_at=self.settings.started_at,
             background_db=background_db(tuple(self._levels), event),
+            behaviours=self._behaviours[event.signature],
         )
 
 

@@ -33,6 +33,7 @@ from noisewatch.node.hardening import hardened
 from noisewatch.node.loopback import is_loopback
 from noisewatch.node.pipeline import Pipeline, PipelineSettings
 from noisewatch.node.runner import Effects, Runner
+from noisewatch.node.schedule import Calendar, Period
 from noisewatch.node.sealing import ClipSealer, NodeFacts
 
 
@@ -236,6 +237,8 @@ def _pipeline(
         longest_event_s=trigger.longest_event_s,
         budget_per_day=trigger.budget_per_day,
         full_scale_pa=_scale(box, request),
+        calendar=Calendar(trigger.time_zone, frozenset(trigger.holidays)),
+        periods=tuple(Period(p.name, p.gate_db, p.hours, p.weekdays, p.holidays) for p in trigger.periods),
         # a scale given by hand says nothing of the microphone that the corrections belong to
         corrections=box.calibration.corrections if request.pascal_per_unit is None else (),
         is_calibrated=box.calibration.state.is_valid and request.pascal_per_unit is None,

@@ -14,9 +14,10 @@ from __future__ import annotations
 import math
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
+from noisewatch.node.schedule import OUTSIDE_HOURS, Decision, Gate
 from noisewatch.recognition.decision import CLEAREST, event_probability
 from noisewatch.records import Event, LevelFrame, Score, ScoredWindow
 
@@ -188,6 +189,10 @@ class Trigger:
         Makes an event's id from its onset sample.
     day_of : callable
         The UTC day of a sample, for the daily budget.
+    hours_at : callable, optional
+        Whether the signature's hours hold at a sample; an event outside them is marked, and not budgeted.
+    gate_at : callable, optional
+        The gate that holds at a sample; the rules' own by default.
     """
 
     def __init__(
@@ -197,8 +202,12 @@ class Trigger:
         veto_of: Callable[[Score], str | None],
         new_id: Callable[[int], str],
         day_of: Callable[[int], date],
+        hours_at: Callable[[int], Decision] | None = None,
+        gate_at: Callable[[int], Gate] | None = None,
     ) -> None:
         self.rules = rules
+        self._hours_at = hours_at or (lambda _: Decision(is_wanted=True, why="any hour"))
+        self._gate_at = gate_at or (lambda _: Gate(rules.gate_db, ""))
         self.refused: Counter[str] = Counter()
         self._veto_of = veto_of
         self._new_id = new_id
@@ -233,7 +242,8 @@ class Trigger:
         overlapping = [
             f for f in self._frames if f.start_sample < score.end_sample and f.end_sample > score.start_sample
         ]
-        window = judge(score, overlapping, rules=self.rules, vetoed_by=self._veto_of(score))
+        rules = replace(self.rules, gate_db=self._gate_at(score.start_sample).gate_db)
+        window = judge(score, overlapping, rules=rules, vetoed_by=self._veto_of(score))
         events: list[Event] = []
         if self._open is not None and self._is_over(self._open, window):
             events = self._close()
@@ -268,7 +278,7 @@ class Trigger:
             tuple(self._frames),
             first_s=finished.first_match_s,
             last_s=finished.last_match_s,
-            gate_db=self.rules.gate_db,
+            gate_db=self._gate_of(finished).gate_db,
         )
         self._quiet_until_s = finished.last_match_s + self.rules.cooldown_s
         return [self._event(finished, span, duration_s=duration_s)]
@@ -276,11 +286,15 @@ class Trigger:
     def _event(self, finished: _Open, span: Sequence[LevelFrame], *, duration_s: float) -> Event:
         peak = max(span, key=lambda frame: frame.lafmax_db)
         onset_sample = span[0].start_sample
-        day = self._day_of(onset_sample)
-        self._events_by_day[day] += 1
         flags = sorted({flag for frame in span for flag in frame.flags})
-        if self._events_by_day[day] > self.rules.budget_per_day:
-            flags.append("over-budget")
+        hours, gate = self._hours_at(onset_sample), self._gate_of(finished)
+        if hours.is_wanted:
+            day = self._day_of(onset_sample)
+            self._events_by_day[day] += 1
+            if self._events_by_day[day] > self.rules.budget_per_day:
+                flags.append("over-budget")
+        else:
+            flags.append(OUTSIDE_HOURS)
         # windows after the last match only showed that it was over
         windows = tuple(w for w in finished.windows if w.start_s < finished.last_match_s)
         probability = _probability(windows)
@@ -301,24 +315,36 @@ class Trigger:
             windows=windows,
             why="; ".join(
                 (
-                    self._why(windows, probability, lafmax_db=peak.lafmax_db, duration_s=duration_s),
+                    self._why(windows, probability, gate, lafmax_db=peak.lafmax_db, duration_s=duration_s),
+                    *(() if hours.is_wanted else (hours.why,)),
                     *carried_by(windows, scores),
                 )
             ),
             flags=tuple(flags),
-            gate_db=self.rules.gate_db,
+            gate_db=gate.gate_db,
             threshold=self.rules.threshold,
         )
 
+    def _gate_of(self, finished: _Open) -> Gate:
+        """Return the gate that held when an event began."""
+        return self._gate_at(finished.scores[0].start_sample)
+
     def _why(
-        self, windows: Sequence[ScoredWindow], probability: float, *, lafmax_db: float, duration_s: float
+        self,
+        windows: Sequence[ScoredWindow],
+        probability: float,
+        gate: Gate,
+        *,
+        lafmax_db: float,
+        duration_s: float,
     ) -> str:
         rules = self.rules
+        of = f" ({gate.period})" if gate.period else ""
         matched = [window for window in windows if window.match]
         counted = min(len(matched), CLEAREST)
         vetoed = sorted({window.vetoed_by for window in windows if window.vetoed_by is not None})
         text = (
-            f"LAFmax {lafmax_db:.1f} dB reached the gate of {rules.gate_db:.1f} dB and "
+            f"LAFmax {lafmax_db:.1f} dB reached the gate of {gate.gate_db:.1f} dB{of} and "
             f"{rules.signature} {rules.version} reached a probability of {probability:.2f} "
             f"(threshold {rules.threshold:.2f}) in the clearest {counted} of {len(matched)} matched windows, "
             f"{duration_s:.1f} s (minimum {rules.minimum_duration_s:.1f} s)"

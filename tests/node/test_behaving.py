@@ -13,6 +13,7 @@ import soundfile
 
 from noisewatch.node.behaving import with_behaviour
 from noisewatch.node.pipeline import Pipeline, PipelineSettings, ReadyClip
+from noisewatch.node.schedule import OTHER_BEHAVIOUR, against_sealing
 from noisewatch.recognition.signature import find_signature, load_signature
 from noisewatch.records import AudioBlock
 
@@ -62,3 +63,14 @@ def test_a_clip_with_lost_samples_is_not_judged(ready: ReadyClip) -> None:
     assert event.behaviour == "unknown"
     assert event.behaviour_confidence is None
     assert event.behaviour_why.startswith("17 samples")
+
+
+def test_a_behaviour_that_the_signature_is_not_meant_for_is_marked_and_told(ready: ReadyClip) -> None:
+    meant = with_behaviour(replace(ready, behaviours=("hard-acceleration", "revving")))
+    assert OTHER_BEHAVIOUR not in meant.event.flags
+    other = with_behaviour(replace(ready, behaviours=("revving",)))
+    assert OTHER_BEHAVIOUR in other.event.flags
+    assert other.event.why.endswith("behaviour hard-acceleration is none of revving")
+    lost = with_behaviour(replace(ready, behaviours=("revving",), lost_samples=5))
+    assert lost.event.why.endswith("behaviour unknown is none of revving")
+    assert against_sealing(other.event.flags) == ["not a behaviour that the signature is meant for"]

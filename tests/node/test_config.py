@@ -89,3 +89,17 @@ def test_an_unreadable_file_is_a_configuration_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="cannot be read"):
         load_config(path)
     assert path.is_dir()
+
+
+def test_periods_and_holidays_are_read_written_and_checked() -> None:
+    text = (
+        b'[trigger]\nholidays = ["2026-12-25"]\n[[trigger.periods]]\nname = "night"\ngate_db = 72.5\n'
+        b'hours = ["22:00-06:00"]\nweekdays = ["fri", "sat"]\nholidays = "only"\n'
+    )
+    config = parse_config(text, where=Path("node.toml"))
+    assert config.trigger.periods[0].gate_db == 72.5
+    assert parse_config(render_config(config).encode(), where=Path("node.toml")) == config
+    with pytest.raises(ConfigurationError, match=r"trigger\.periods\.0\.weekdays"):
+        parse_config(text.replace(b'"fri"', b'"vrijdag"'), where=Path("node.toml"))
+    with pytest.raises(ConfigurationError, match=r"trigger\.periods\.0\.hours"):
+        parse_config(text.replace(b"22:00-06:00", b"22-6"), where=Path("node.toml"))

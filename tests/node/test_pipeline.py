@@ -13,6 +13,7 @@ import pytest
 import soundfile
 
 from noisewatch.node.pipeline import Pipeline, PipelineSettings, ReadyClip, background_db
+from noisewatch.node.schedule import Period
 from noisewatch.recognition.signature import Signature, find_signature, load_signature
 from noisewatch.records import AudioBlock, Event, LevelFrame
 
@@ -163,3 +164,19 @@ def _moved(event: Event, onset_sample: int) -> Event:
 
 def _frame(index: int, level_db: float) -> LevelFrame:
     return LevelFrame(index * 6000, (index + 1) * 6000, 48000, *[level_db] * 10)
+
+
+def test_hours_and_behaviours_of_a_signature_and_the_periods_of_a_street_reach_the_event(
+    signature: Signature, street: tuple[np.ndarray, int]
+) -> None:
+    sound, rate_hz = street
+    meant = replace(signature, hours=("22:00-24:00",), behaviours=("revving",))
+    day = Period("day", 79.0, hours=("06:00-22:00",))
+    pipeline = Pipeline(
+        settings(rate_hz, sound.shape[0], periods=(day,)), signatures=[meant], new_id=lambda at: "one"
+    )
+    (clip,) = feed(pipeline, sound, rate_hz, cuts=(rate_hz,))
+    assert clip.behaviours == ("revving",)
+    assert "outside-hours" in clip.event.flags
+    assert clip.event.gate_db == 79.0
+    assert "13:00 Europe/Brussels lies outside 22:00-24:00" in clip.event.why

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from noisewatch.node.schedule import Calendar, Gate, wanted_at
 from noisewatch.node.trigger import Trigger, TriggerRules, energy_mean_db, judge, loud_span
 from noisewatch.records import Event, LevelFrame, Reason, Score
 
@@ -218,3 +219,35 @@ def test_without_a_loud_frame_there_is_no_span() -> None:
 def test_the_energy_mean_of_equal_levels_is_the_level() -> None:
     assert energy_mean_db([70.0, 70.0]) == pytest.approx(70.0)
     assert date(2026, 11, 22) == START.date()
+
+
+def test_an_event_outside_the_hours_is_marked_told_and_not_budgeted() -> None:
+    frames, scores = street(60, [(5, 9), (25, 29), (45, 49)], [(5, 9), (25, 29), (45, 49)])
+    strict = Trigger(
+        rules(budget_per_day=1),
+        veto_of=lambda _: None,
+        new_id=str,
+        day_of=lambda _: date(2026, 11, 22),
+        # START is ten seconds to midnight UTC; an hour earlier it is so in Brussels
+        hours_at=lambda sample: wanted_at(
+            ["00:00-00:01"], START + timedelta(seconds=sample / RATE_HZ - 3600), Calendar()
+        ),
+    )
+    events = run(strict, frames, scores)
+    assert [event.flags for event in events] == [("outside-hours",), (), ("over-budget",)]
+    assert "23:59 Europe/Brussels lies outside 00:00-00:01" in events[0].why
+
+
+def test_a_period_lends_its_gate_and_its_name() -> None:
+    frames, scores = street(30, [(5, 9), (20, 24)], [(5, 9), (20, 24)])
+    school = Trigger(
+        rules(gate_db=95.0),
+        veto_of=lambda _: None,
+        new_id=str,
+        day_of=lambda _: date(2026, 11, 22),
+        gate_at=lambda sample: Gate(75.0, "school") if sample >= 15 * RATE_HZ else Gate(95.0, ""),
+    )
+    (event,) = run(school, frames, scores)
+    assert event.gate_db == 75.0
+    assert 19.0 <= event.onset_s <= 21.0
+    assert "reached the gate of 75.0 dB (school)" in event.why
