@@ -1,8 +1,8 @@
 """The two copies of a clip, made in memory: nothing here touches a disk.
 
-The original holds H.264 and FLAC in MP4: decoding gives exactly the window's samples at 48 kHz, 24 bits with
-a stated scale. The viewing copy holds H.264 and AAC for any player. Every frame was decoded, masked and is
-encoded again. Given the same input and the same versions of the libraries, the bytes are the same.
+The original holds H.264 and FLAC in MP4: decoding gives exactly the window's samples at 48 kHz and 24 bits.
+The viewing copy holds H.264 and AAC for any player. Every frame was decoded, masked and is encoded again.
+Given the same input and the same versions of the libraries, the bytes are the same.
 """
 
 from __future__ import annotations
@@ -132,25 +132,28 @@ def make_original(
     pascal_per_unit_out : float
         Pascal of the original's full scale; doubled until nothing clips. The description states it.
     watch : callable, optional
-        Is given the masked pictures, (seconds after the window's start, BGR), one by one while they are
-        encoded, so that who looks for vehicles needs no decoding of its own. It may stop early.
+        Is given the masked pictures, (seconds after the window's start, BGR), while they are encoded.
     """
     sound = material.clip_samples()
     duration = Fraction(sound.shape[1], CLIP_RATE_HZ)
     writer = _Writer(sound=_original_sound(sound, pascal_per_unit_out), duration=duration, crf=18)
-    plan, offsets = material.plan, list[float]()
+    plan, offsets, is_whole = material.plan, list[float](), False
 
     def encoded() -> Iterator[Picture]:
+        nonlocal is_whole
         for picture in material.pictures():
             offsets.append(picture.offset_s)
             writer.add(picture, plan)
             yield picture
+        is_whole = True
 
     row = encoded()
     if watch is not None:
         watch((picture.offset_s, as_bgr(picture.frame)) for picture in row)
     for _ in row:
         pass
+    if not is_whole:
+        raise RuntimeError("the pictures broke off while they were watched")
     about = _about(material.window, plan, offsets, missing_samples=material.missing_samples)
     return Copy(writer.finish(), about | writer.description())
 
@@ -163,7 +166,7 @@ def make_viewing(material: Material, *, cover: Cover | None = None) -> Copy:
     material : Material
         What to make it of.
     cover : callable, optional
-        Covers bystanders on each picture; it must return the same shape.
+        Covers bystanders; it must return the same shape.
     """
     sound = material.clip_samples()
     duration = Fraction(sound.shape[1], CLIP_RATE_HZ)
@@ -186,13 +189,7 @@ def make_clip(
     pascal_per_unit_out: float = FULL_SCALE_PA,
     missing_samples: int = 0,
 ) -> Clip:
-    """Make both copies of one clip in a row; the parameters are those of `Material` and `make_original`.
-
-    Raises
-    ------
-    ValueError
-        When samples, rate and window do not belong together.
-    """
+    """Make both copies in a row; parameters and errors are those of `Material` and `make_original`."""
     if audio_rate_hz != window.rate_hz:
         raise ValueError(f"samples at {audio_rate_hz} Hz do not fill a window at {window.rate_hz} Hz")
     material = Material(window, samples, packets, mask, missing_samples)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from noisewatch.errors import NoisewatchError
+from noisewatch.node.latework import Step
 from noisewatch.node.pipeline import ReadyClip
 from noisewatch.node.runner import RunSummary
-from noisewatch.node.sealing import Outcome
+from noisewatch.node.sealing import Begun, HalfSealed, Outcome
 from noisewatch.records import Event
+
+#: Originals come before viewing copies: until then a crash loses all of a clip.
+ORIGINALS, VIEWING_COPIES = 0, 1
 
 Emit = Callable[[Mapping[str, Any], str], None]
 
@@ -17,15 +22,23 @@ Emit = Callable[[Mapping[str, Any], str], None]
 class Sealer(Protocol):
     """Seals clips, or records those that may not be kept."""
 
-    def seal(self, ready: ReadyClip) -> Outcome:
-        """Record the event and seal its clip."""
+    def begin(self, ready: ReadyClip) -> Begun | Outcome:
+        """Record the event; an outcome where nothing more may be kept."""
+
+    def original(self, begun: Begun) -> HalfSealed | Outcome:
+        """Seal the original; an outcome where it is lost."""
+
+    def viewing(self, half: HalfSealed) -> Outcome:
+        """Seal the viewing copy, where it can be made."""
 
     def refuse(self, ready: ReadyClip, why: str) -> Outcome:
         """Record the event without its clip."""
 
 
 class Account:
-    """Carries sealing out and keeps count; its methods are called on one thread at a time.
+    """Carries sealing out and keeps count; its methods may be called on several threads.
+
+    An event is told once, when its original is sealed or it is certain that there will be none.
 
     A store that cannot be written, or a day without a key, loses the clip, not the measurement: the event is
     told as not sealed, the run goes on, and ``failure`` ends it with the right exit code.
@@ -38,15 +51,18 @@ class Account:
         self._report = report
         self._events = 0
         self._sealed = 0
+        self._viewing_copies = 0
         self._missing_frames = 0
+        self._guard = threading.Lock()
 
-    def seal(self, ready: ReadyClip) -> None:
-        """Seal one clip and tell what became of it."""
-        self._carry_out(ready, lambda: self._sealer.seal(ready))
+    def seal(self, ready: ReadyClip) -> Step | None:
+        """Record one event; return how its original is sealed, where that may be."""
+        begun = self._stage(ready.event, lambda: self._sealer.begin(ready))
+        return Step(ORIGINALS, lambda: self._original(begun)) if isinstance(begun, Begun) else None
 
     def refuse(self, ready: ReadyClip, why: str) -> None:
         """Record one event for whose clip there was no room, and tell it."""
-        self._carry_out(ready, lambda: self._sealer.refuse(ready, why))
+        self._stage(ready.event, lambda: self._sealer.refuse(ready, why))
 
     def close(self, summary: RunSummary) -> None:
         """Tell how the run went."""
@@ -55,13 +71,16 @@ class Account:
             "duration_s": round(summary.duration_s, 3),
             "events": self._events,
             "sealed": self._sealed,
+            "viewing_copies": self._viewing_copies,
+            "late_clips": summary.late_clips,
             "lost_samples": summary.lost_samples,
             "missing_frames": self._missing_frames,
             "speed_x": round(summary.speed_x, 2),
         }
         self._emit(
             document,
-            f"{summary.duration_s:.1f} s heard, {self._events} events, {self._sealed} sealed, "
+            f"{summary.duration_s:.1f} s heard, {self._events} events, {self._sealed} sealed "
+            f"({self._viewing_copies} with viewing copy), {summary.late_clips} came too late, "
             f"{summary.lost_samples} samples and {self._missing_frames} frames lost, "
             f"{summary.speed_x:.1f} x real time",
         )
@@ -75,15 +94,46 @@ class Account:
                 self.failure = error
                 self._report(f"could not be stored: {error.line()}")
 
-    def _carry_out(self, ready: ReadyClip, work: Callable[[], Outcome]) -> None:
+    def _original(self, begun: Begun) -> Step | None:
+        half = self._stage(begun.ready.event, lambda: self._sealer.original(begun))
+        if not isinstance(half, HalfSealed):
+            return None
+        self._tell_outcome(half.outcome)
+        return Step(VIEWING_COPIES, lambda: self._viewing(half))
+
+    def _viewing(self, half: HalfSealed) -> None:
+        """Make the viewing copy of an event that has been told; only what goes wrong is told again."""
+        event_id = half.outcome.record.event.id
         try:
-            outcome = work()
+            record = self._sealer.viewing(half).record
         except NoisewatchError as error:
             self.failure = self.failure or error
-            self._report(f"event {ready.event.id} could not be stored: {error.line()}")
-            self._tell(ready.event, is_sealed=False, because=(f"could not be stored: {error.what}",))
+            self._report(f"the viewing copy of {event_id} could not be stored: {error.line()}")
             return
-        self._missing_frames += outcome.missing_frames
+        if record.media_state == "sealed":
+            self._viewing_copies += 1
+        else:
+            self._report(f"event {event_id} has no viewing copy: {record.privacy['viewing_copy']}")
+
+    def _stage(
+        self, event: Event, work: Callable[[], Begun | HalfSealed | Outcome]
+    ) -> Begun | HalfSealed | None:
+        """Do one stage; what ends the event here is told."""
+        try:
+            done = work()
+        except NoisewatchError as error:
+            self.failure = self.failure or error
+            self._report(f"event {event.id} could not be stored: {error.line()}")
+            self._tell(event, is_sealed=False, because=(f"could not be stored: {error.what}",))
+            return None
+        if isinstance(done, Outcome):
+            self._tell_outcome(done)
+            return None
+        return done
+
+    def _tell_outcome(self, outcome: Outcome) -> None:
+        with self._guard:
+            self._missing_frames += outcome.missing_frames
         self._tell(
             outcome.record.event,
             is_sealed=outcome.is_sealed,
@@ -91,10 +141,11 @@ class Account:
         )
 
     def _tell(self, event: Event, *, is_sealed: bool, because: tuple[str, ...]) -> None:
-        self._events += 1
-        self._sealed += is_sealed
         document = event_document(event, is_sealed=is_sealed, because=because)
-        self._emit(document, event_line(document))
+        with self._guard:
+            self._events += 1
+            self._sealed += is_sealed
+            self._emit(document, event_line(document))
 
 
 def event_document(event: Event, *, is_sealed: bool, because: tuple[str, ...]) -> dict[str, Any]:

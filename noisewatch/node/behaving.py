@@ -6,10 +6,13 @@ It runs where clips are sealed, beside the street's own loop, and takes some 30 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from noisewatch.node.pipeline import ReadyClip
 from noisewatch.node.schedule import OTHER_BEHAVIOUR, wanted_behaviour
 from noisewatch.recognition.behaviour import AROUND_S, behaviour_of
+from noisewatch.recognition.features import cut_window
+from noisewatch.recognition.voicefree import NAME, voice_free_features
 
 
 def with_behaviour(ready: ReadyClip) -> ReadyClip:
@@ -33,6 +36,23 @@ def with_behaviour(ready: ReadyClip) -> ReadyClip:
         behaviour_why=found.why,
     )
     return _weighed(replace(ready, event=judged))
+
+
+def voice_free(ready: ReadyClip) -> dict[str, Any]:
+    """Return the voice-free features of an event's whole seconds, as its record keeps them.
+
+    One row a second from the onset to the end, at most ten, of the untouched sound of the measuring channel;
+    no rows where samples were lost.
+    """
+    event, window = ready.event, ready.window
+    rows = []
+    if not ready.lost_samples:
+        last = min(event.end_sample, window.end_sample) - event.rate_hz
+        first = min(max(event.onset_sample, window.start_sample), max(last, window.start_sample))
+        for start in range(first, max(last, first) + 1, event.rate_hz)[:10]:
+            second = cut_window(ready.samples[0], event.rate_hz, start - window.start_sample)
+            rows.append([round(float(value), 2) for value in voice_free_features(second)])
+    return {"feature_set": NAME, "seconds": 1.0, "rows": rows}
 
 
 def _weighed(ready: ReadyClip) -> ReadyClip:

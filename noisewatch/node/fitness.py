@@ -29,6 +29,7 @@ class Circumstances:
     privacy_methods: tuple[str, ...]
     flags: tuple[str, ...]
     accepted_flags: tuple[str, ...] = ()
+    mask_why: str = ""
     sync_is_valid: bool = True
     sync_why: str = ""
     allow_unsynchronised: bool = False
@@ -74,6 +75,8 @@ def _against_sealing(facts: Circumstances) -> list[str]:
         reasons.append("no picture, not evidence")
     if not facts.has_mask:
         reasons.append("no carriageway is set, so no picture may be recorded")
+    elif facts.mask_why:
+        reasons.append(facts.mask_why)
     if "over-budget" in facts.flags:
         reasons.append("the day's budget of events is used up")
     reasons.extend(against_sealing(facts.flags))

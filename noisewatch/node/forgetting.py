@@ -17,7 +17,7 @@ from noisewatch.evidence.minutes import FORGOTTEN_TARGET, FORGOTTEN_WHY, Minute
 from noisewatch.evidence.store import Store
 from noisewatch.node.account import Sealer
 from noisewatch.node.pipeline import ReadyClip
-from noisewatch.node.sealing import Outcome
+from noisewatch.node.sealing import Begun, HalfSealed, Outcome
 from noisewatch.records import ClipWindow, LogEntry
 
 _STATE = "heard and forgotten"
@@ -91,12 +91,20 @@ class Counted:
     def __init__(self, sealer: Sealer, ledger: Ledger) -> None:
         self._sealer, self._ledger = sealer, ledger
 
-    def seal(self, ready: ReadyClip) -> Outcome:
-        """Seal a clip and count what was kept of the sound."""
-        outcome = self._sealer.seal(ready)
-        if outcome.is_sealed:
-            self._ledger.kept(ready.window)
-        return outcome
+    def begin(self, ready: ReadyClip) -> Begun | Outcome:
+        """Record an event; nothing of it is kept yet."""
+        return self._sealer.begin(ready)
+
+    def original(self, begun: Begun) -> HalfSealed | Outcome:
+        """Seal an original and count what was kept of the sound."""
+        half = self._sealer.original(begun)
+        if isinstance(half, HalfSealed):
+            self._ledger.kept(half.ready.window)
+        return half
+
+    def viewing(self, half: HalfSealed) -> Outcome:
+        """Seal a viewing copy; its sound is counted already."""
+        return self._sealer.viewing(half)
 
     def refuse(self, ready: ReadyClip, why: str) -> Outcome:
         """Record an event of which nothing is kept."""

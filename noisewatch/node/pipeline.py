@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,7 @@ from noisewatch.node.schedule import Calendar, Period, gate_at, wanted_at
 from noisewatch.node.trigger import Trigger, TriggerRules
 from noisewatch.recognition.score import Scorer, veto_of
 from noisewatch.recognition.signature import Signature
-from noisewatch.records import AudioBlock, ClipWindow, Event, LevelFrame, VideoPacket
+from noisewatch.records import AudioBlock, ClipWindow, ClockState, Event, LevelFrame, VideoPacket
 
 #: How long a clip waits for a picture that is late, in seconds, before it goes without.
 PICTURE_PATIENCE_S = 5.0
@@ -72,11 +73,26 @@ class ReadyClip:
     started_at: datetime
     background_db: float | None = None
     behaviours: tuple[str, ...] = ()
+    clock: ClockState | None = None
 
     @property
     def captured_at(self) -> datetime:
         """UTC of the clip's first sample."""
         return self.started_at + timedelta(seconds=self.window.start_s)
+
+    def without_media(self) -> ReadyClip:
+        """Return the event alone: its sound and picture are forgotten."""
+        return replace(self, samples=self.samples[:, :0].copy(), packets=())
+
+
+class StreetTime(Protocol):
+    """UTC of a live street's samples, and what is known of the clock that says so."""
+
+    def utc(self, sample: int) -> datetime:
+        """Return the UTC at which a sample was heard."""
+
+    def state(self, start_sample: int) -> ClockState:
+        """Return the clock's state, and whether it was set since a sample."""
 
 
 class Pipeline:
@@ -92,6 +108,8 @@ class Pipeline:
         Makes an event's id from the UTC of its onset.
     on_minute : callable, optional
         Gets each minute of the street, summed up; nothing finer leaves the pipeline outside an event.
+    street_time : StreetTime, optional
+        UTC of live samples; without it time goes on from ``settings.started_at`` by the sample index.
     """
 
     def __init__(
@@ -101,8 +119,10 @@ class Pipeline:
         signatures: Sequence[Signature],
         new_id: Callable[[datetime], str],
         on_minute: Callable[[Minute], None] | None = None,
+        street_time: StreetTime | None = None,
     ) -> None:
         self.settings = settings
+        self._street_time = street_time
         self._on_minute = on_minute
         self._minute = MinuteSummary(started_at=settings.started_at, is_calibrated=settings.is_calibrated)
         self.lost_samples = 0
@@ -202,6 +222,8 @@ class Pipeline:
                 self._on_minute(minute)
 
     def _utc(self, sample: int) -> datetime:
+        if self._street_time is not None:
+            return self._street_time.utc(sample)
         return self.settings.started_at + timedelta(seconds=sample / self.settings.rate_hz)
 
     def _remember(self, frames: Sequence[LevelFrame]) -> None:
@@ -283,7 +305,9 @@ class Pipeline:
             packets=packets,
             frames=tuple(inside),
             lost_samples=sum(end - start for start, end in missing),
-            started_at=self.settings.started_at,
+            # UTC is attached here, once per clip
+            started_at=self._utc(window.start_sample) - timedelta(seconds=window.start_s),
+            clock=None if self._street_time is None else self._street_time.state(window.start_sample),
             background_db=background_db(tuple(self._levels), event),
             behaviours=self._behaviours[event.signature],
         )

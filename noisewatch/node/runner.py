@@ -1,8 +1,8 @@
 """Pumps sound and picture through the pipeline, at the pace of life or as fast as it goes.
 
-The main thread runs the pipeline; a live source reads on a thread of its own, and sealing happens on
-another, so that no slow disk or encoder ever delays the microphone. Files need no thread: there the picture
-is read just ahead of the sound, and the same file gives the same events at any pace.
+The main thread runs the pipeline; a live source reads on a thread of its own, and what touches the disk
+happens on others (``latework``), so that no slow disk or encoder ever delays the microphone. Files need no
+thread for the picture: it is read just ahead of the sound, and a file gives the same events at any pace.
 """
 
 from __future__ import annotations
@@ -12,20 +12,18 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from noisewatch.capture.camera import VideoSource
 from noisewatch.capture.clock import StreetClock
 from noisewatch.capture.microphone import AudioSource
 from noisewatch.errors import NoisewatchError
+from noisewatch.node.latework import LateWork, Step
 from noisewatch.node.pipeline import Pipeline, ReadyClip
 from noisewatch.records import AudioBlock, VideoPacket
 
 #: How far the picture of a file is read ahead of its sound, in seconds.
 PICTURE_LEAD_S = 2.0
-#: Clips that may wait for sealing; each is some ten megabytes.
-SEALING_QUEUE = 8
 #: Packets and blocks that may wait between a live source and the pipeline.
 LIVE_QUEUE = 4096
 #: How often housekeeping (retention) is called while a stream goes on, in seconds.
@@ -38,11 +36,12 @@ PATIENCE_S = 0.5
 class Effects:
     """What the runner asks the outside to do.
 
-    ``seal`` takes a clip that is ready (called on the sealing thread, one at a time), ``refuse`` one for
-    which there was no room, ``housekeep`` runs at least hourly, ``report`` gets a line for people.
+    ``seal`` takes a clip that is ready, records it at once and returns the step that comes next; ``refuse``
+    takes one for which there was no room (without its sound and picture), ``housekeep`` runs at least hourly.
+    These run on threads of their own. ``report`` gets a line for people.
     """
 
-    seal: Callable[[ReadyClip], None]
+    seal: Callable[[ReadyClip], Step | None]
     refuse: Callable[[ReadyClip, str], None]
     housekeep: Callable[[], None]
     report: Callable[[str], None]
@@ -50,38 +49,19 @@ class Effects:
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """How a run went; ``error`` is what ended the stream early, if anything did."""
+    """How a run went; ``error`` is what ended the stream early, if anything did.
+
+    ``late_clips`` had no room and left a record only, ``late_records`` not even that; ``most_held`` clips
+    were in memory at once.
+    """
 
     duration_s: float
     lost_samples: int
     speed_x: float
     error: NoisewatchError | None
-
-
-class Sealing:
-    """Seals clips one after the other on a thread of its own, a bounded number waiting."""
-
-    def __init__(self, seal: Callable[[ReadyClip], None]) -> None:
-        self._seal = seal
-        self._room = threading.BoundedSemaphore(SEALING_QUEUE)
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sealing")
-        self._work: list[Future[None]] = []
-
-    def put(self, clip: ReadyClip, *, wait: bool) -> bool:
-        """Queue a clip; False where there is no room and the caller does not wait."""
-        if not self._room.acquire(blocking=wait):
-            return False
-        self._work = [work for work in self._work if not work.done() or work.exception() is not None]
-        work = self._thread.submit(self._seal, clip)
-        work.add_done_callback(lambda _: self._room.release())
-        self._work.append(work)
-        return True
-
-    def close(self) -> None:
-        """Wait until everything is sealed, then end; raise what sealing raised."""
-        self._thread.shutdown(wait=True)
-        for work in self._work:
-            work.result()
+    late_clips: int = 0
+    late_records: int = 0
+    most_held: int = 0
 
 
 class Runner:
@@ -101,6 +81,12 @@ class Runner:
         Whether files are played at the pace of life.
     picture_offset_s : float
         Measured audio-video offset of a live chain.
+    late : LateWork, optional
+        Where work goes that may be late; closed at the end of the run.
+    clock : StreetClock, optional
+        Places pictures on the street; by default one that knows `picture_offset_s` only.
+    look : callable
+        Called at every block; must be quick.
     """
 
     def __init__(
@@ -112,6 +98,9 @@ class Runner:
         effects: Effects,
         at_real_pace: bool,
         picture_offset_s: float = 0.0,
+        late: LateWork | None = None,
+        clock: StreetClock | None = None,
+        look: Callable[[], None] = lambda: None,
     ) -> None:
         self._pipeline = pipeline
         self._audio = audio
@@ -119,14 +108,16 @@ class Runner:
         self._effects = effects
         self._at_real_pace = at_real_pace
         self._is_live = audio.is_live or (video is not None and video.is_live)
-        self._clock = StreetClock(
+        self._look = look
+        self._clock = clock or StreetClock(
             rate_hz=audio.rate_hz,
             is_live=video is not None and video.is_live,
             picture_offset_s=picture_offset_s,
         )
         self._picture_error: NoisewatchError | None = None
         self._stopping = threading.Event()
-        self._sealing = Sealing(effects.seal)
+        self._late = late or LateWork()
+        self._late_clips = 0
         self._housekeeping_due = time.monotonic() + HOUSEKEEPING_S
 
     def stop(self) -> None:
@@ -148,13 +139,27 @@ class Runner:
         except NoisewatchError as problem:
             error = problem
         for clip in self._pipeline.finish():
-            self._sealing.put(clip, wait=True)
-        self._sealing.close()
+            self._put(clip, wait=True)
+        self._late.close()
         duration_s = self._pipeline.end_sample / self._audio.rate_hz
         elapsed_s = max(time.monotonic() - started, 1e-9)
         return RunSummary(
-            duration_s, self._pipeline.lost_samples, duration_s / elapsed_s, error or self._picture_error
+            duration_s=duration_s,
+            lost_samples=self._pipeline.lost_samples,
+            speed_x=duration_s / elapsed_s,
+            error=error or self._picture_error,
+            late_clips=self._late_clips,
+            late_records=self._late.dropped,
+            most_held=self._late.most_held,
         )
+
+    def _put(self, clip: ReadyClip, *, wait: bool) -> None:
+        """Queue a clip; where there is no room only its record, without sound and picture."""
+        if self._late.put(lambda: self._effects.seal(clip), wait=wait):
+            return
+        self._late_clips += 1
+        bare = clip.without_media()
+        self._late.put_small(lambda: self._effects.refuse(bare, "too many clips wait for sealing"))
 
     def _run_files(self) -> None:
         started = time.monotonic()
@@ -272,8 +277,7 @@ class Runner:
         self._clock.observe(block, arrived_ns=played_ns)
         self._pipeline.push_audio(block)
         for clip in self._pipeline.ready():
-            if not self._sealing.put(clip, wait=not self._is_live):
-                self._effects.refuse(clip, "too many clips wait for sealing")
+            self._put(clip, wait=not self._is_live)
         self._look_after()
 
     def _take_packet(self, packet: VideoPacket) -> None:
@@ -282,9 +286,10 @@ class Runner:
             self._pipeline.push_video(street_s, packet)
 
     def _look_after(self) -> None:
+        self._look()
         if time.monotonic() >= self._housekeeping_due:
             self._housekeeping_due = time.monotonic() + HOUSEKEEPING_S
-            self._effects.housekeep()
+            self._late.put_small(self._effects.housekeep)
 
     def _close_sources(self) -> None:
         self._audio.close()

@@ -1,51 +1,36 @@
-"""From a clip that is ready to one that is sealed: record, sign, encode, encrypt, store; in this order.
+"""From a clip that is ready to one that is sealed: three stages, each durable before the next begins.
 
-The signed record is durable before the first frame is encoded (``media_state`` "pending"), and says "sealed"
-only when the ciphertext is on disk. What may not be kept gets a record without media, and nothing else.
+1. The signed record, "pending", before a frame is decoded.
+2. The original, "original": voices destroyed, masked, encrypted twice, with the levels.
+3. The viewing copy, "sealed": bystanders covered.
+
+Stages 2 and 3 are made by a child each (``noisewatch.node.child``): it may crash, be killed or take too long
+without harm to the capture. What may not be kept gets a record without media, and nothing else.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from noisewatch.acoustics.calibration import CalibrationState
-from noisewatch.acoustics.uncertainty import Budget, above, budget, correct_background, normalise
-from noisewatch.capture.media import Clip, make_clip
 from noisewatch.evidence import jsonform
 from noisewatch.evidence.levels import levels_to_csv
-from noisewatch.evidence.retention import expires_at
-from noisewatch.evidence.seal import DayKey, DayKeys, NodeSigner, seal_original, seal_viewing
+from noisewatch.evidence.seal import DayKey, DayKeys, NodeSigner, seal_viewing
 from noisewatch.evidence.store import Store
 from noisewatch.node.behaving import with_behaviour
-from noisewatch.node.config import NodeConfig
-from noisewatch.node.fitness import Circumstances, Fitness, fitness
+from noisewatch.node.fitness import Fitness
+from noisewatch.node.job import Job, Made
 from noisewatch.node.pipeline import ReadyClip
-from noisewatch.privacy.mask import WHOLE_PICTURE, Carriageway, apply, inside
+from noisewatch.node.recording import NodeFacts, Recorder
+from noisewatch.node.worker import MediaLostError, Work, in_child
 from noisewatch.records import ClockState, EventRecord, Media
 
-#: What is done to sound and picture before sealing. Step 5 destroys voices; until then only trials seal.
-PRIVACY = {"voices": "none", "bystanders": "none", "methods": []}
-
-
-@dataclass(frozen=True, slots=True)
-class NodeFacts:
-    """What every record says of the box and its run."""
-
-    config: NodeConfig
-    is_trial: bool
-    is_file: bool
-    scale: str
-    calibration: CalibrationState
-    software: str
-    is_windscreen_corrected: bool = False
-    picture_offset_s: float | None = None
+__all__ = ["Begun", "ClipSealer", "HalfSealed", "NodeFacts", "Outcome"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +41,24 @@ class Outcome:
     is_sealed: bool
     missing_frames: int
     not_sealed_because: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """An event whose record is durable and whose clip is still in memory."""
+
+    ready: ReadyClip
+    key: DayKey
+    record: EventRecord
+
+
+@dataclass(frozen=True, slots=True)
+class HalfSealed:
+    """An event whose original is durable; ``ready`` now holds the sound without voices."""
+
+    ready: ReadyClip
+    key: DayKey
+    outcome: Outcome
 
 
 class ClipSealer:
@@ -73,6 +76,8 @@ class ClipSealer:
         Public keys of the days.
     now, clock_state : callable
         Wall time at sealing, and what is known of it.
+    work : callable
+        Makes a copy; by default a new child for each.
     """
 
     def __init__(
@@ -84,17 +89,26 @@ class ClipSealer:
         day_keys: DayKeys,
         now: Callable[[], datetime],
         clock_state: Callable[[], ClockState],
+        work: Work = in_child,
     ) -> None:
         self._facts = facts
+        self._recorder = Recorder(facts, clock_state=clock_state)
         self._store = store
         self._signer = signer
         self._day_keys = day_keys
         self._now = now
-        self._clock_state = clock_state
-        self._mask: tuple[tuple[int, int], NDArray[np.bool_]] | None = None
+        self._work = work
 
     def seal(self, ready: ReadyClip) -> Outcome:
-        """Record the event, and seal its clip where that may be done.
+        """Go through all stages in a row; raises as they do."""
+        begun = self.begin(ready)
+        if isinstance(begun, Outcome):
+            return begun
+        half = self.original(begun)
+        return half if isinstance(half, Outcome) else self.viewing(half)
+
+    def begin(self, ready: ReadyClip) -> Begun | Outcome:
+        """Make the signed record durable; an `Outcome` where nothing more may be kept.
 
         Raises
         ------
@@ -106,24 +120,56 @@ class ClipSealer:
         sealed_at = self._now()
         key = self._day_keys.for_day(sealed_at.astimezone(UTC).date())
         ready = with_behaviour(ready)
-        verdict = fitness(self._circumstances(ready, frames_share=1.0))
-        record = self._record(ready, key, sealed_at=sealed_at, verdict=verdict)
-        if not verdict.may_seal:
-            self._begin(record)
-            return Outcome(
-                record, is_sealed=False, missing_frames=0, not_sealed_because=verdict.not_sealed_because
-            )
-        pending = replace(record, media_state="pending", is_evidence=False)
-        self._begin(pending)
-        clip = make_clip(
-            window=ready.window,
-            samples=ready.samples,
-            audio_rate_hz=ready.window.rate_hz,
-            packets=ready.packets,
-            mask=self._mask_picture if self._carriageway != WHOLE_PICTURE else None,
-            missing_samples=ready.lost_samples,
+        verdict = self._recorder.judge(ready)
+        state = "pending" if verdict.may_seal else "none"
+        record = self._recorder.begin(ready, key, sealed_at=sealed_at, verdict=verdict, state=state)
+        self._store.begin(record, *self._signed(record))
+        if verdict.may_seal:
+            return Begun(ready, key, record)
+        return Outcome(
+            record, is_sealed=False, missing_frames=0, not_sealed_because=verdict.not_sealed_because
         )
-        return self._finish(ready, key, record, clip)
+
+    def original(self, begun: Begun) -> HalfSealed | Outcome:
+        """Make and seal the original; an `Outcome` where it is lost, which the record then says.
+
+        Raises
+        ------
+        InputOutputError
+            The store cannot be written; the event is "lost".
+        """
+        ready, key = begun.ready, begun.key
+        try:
+            made = self._work(self._job(ready, key))
+            media, sealed = self._originals(ready, key, made)
+        except MediaLostError as error:
+            return self._lost(begun, error.what)
+        record = self._recorder.with_original(begun.record, ready, media=media, said=made.said)
+        self._store.finish(record, *self._signed(record), sealed, more_to_come=True)
+        outcome = Outcome(
+            record, is_sealed=True, missing_frames=record.losses["frames"], not_sealed_because=()
+        )
+        treated = np.frombuffer(made.treated, dtype="<f4").reshape(ready.samples.shape)
+        return HalfSealed(replace(ready, samples=treated), key, outcome)
+
+    def viewing(self, half: HalfSealed) -> Outcome:
+        """Make and seal the viewing copy; where that cannot be the original stays, and the record says why.
+
+        Raises
+        ------
+        InputOutputError
+            The store cannot be written; the original stays.
+        """
+        record, said = half.outcome.record, half.outcome.record.statements.get("attribution", {})
+        try:
+            made = self._work(self._job(half.ready, half.key, vehicle=said.get("boxes", ())))
+        except MediaLostError as error:
+            return self._without_viewing(half, error.what)
+        if made.media is None:
+            return self._without_viewing(half, made.why)
+        final = self._recorder.with_viewing(record, media=made.media, said=made.said)
+        self._store.finish(final, *self._signed(final), {"viewing": made.sealed})
+        return replace(half.outcome, record=final)
 
     def refuse(self, ready: ReadyClip, why: str) -> Outcome:
         """Record an event for whose clip there was no room."""
@@ -132,142 +178,49 @@ class ClipSealer:
         verdict = Fitness(
             may_seal=False, is_evidence=False, not_sealed_because=(why,), not_evidence_because=(why,)
         )
-        record = self._record(ready, key, sealed_at=sealed_at, verdict=verdict)
-        self._begin(record)
+        record = self._recorder.begin(ready, key, sealed_at=sealed_at, verdict=verdict, state="none")
+        self._store.begin(record, *self._signed(record))
         return Outcome(record, is_sealed=False, missing_frames=0, not_sealed_because=(why,))
 
-    def _begin(self, record: EventRecord) -> None:
+    def _signed(self, record: EventRecord) -> tuple[bytes, bytes]:
         signed = jsonform.document_to_bytes(jsonform.record_to_document(record))
-        self._store.begin(record, signed, self._signer.sign_detached(signed))
+        return signed, self._signer.sign_detached(signed)
 
-    def _finish(self, ready: ReadyClip, key: DayKey, record: EventRecord, clip: Clip) -> Outcome:
+    def _originals(
+        self, ready: ReadyClip, key: DayKey, made: Made
+    ) -> tuple[tuple[Media, ...], dict[str, bytes]]:
+        if made.media is None or not made.said.get("voices") or len(made.treated) != ready.samples.nbytes:
+            raise MediaLostError("the sealing child did not say that it destroyed voices")
         levels = levels_to_csv(ready.frames, clip_start_sample=ready.window.start_sample)
-        description = clip.description_original
-        expected = max(1, int(description["expected_frames"]))
-        missing_frames = int(description["missing_frames"])
-        verdict = fitness(self._circumstances(ready, frames_share=1.0 - missing_frames / expected))
-        final = replace(
-            record,
-            losses={"samples": ready.lost_samples, "frames": missing_frames},
-            is_evidence=verdict.is_evidence,
-            not_evidence_because=verdict.not_evidence_because,
-            media_state="sealed",
-            media=(
-                _media("original", clip.original, clip.description_original),
-                _media("viewing", clip.viewing, clip.description_viewing),
-                _media("levels", levels, {"rows": len(ready.frames)}),
-            ),
-        )
-        sealed = {
-            "original": seal_original(clip.original, key),
-            "viewing": seal_viewing(clip.viewing, key),
-            "levels": seal_viewing(levels, key),
+        digest = hashlib.sha256(levels).hexdigest()
+        media = (made.media, Media("levels", digest, len(levels), {"rows": len(ready.frames)}))
+        return media, {"original": made.sealed, "levels": seal_viewing(levels, key)}
+
+    def _lost(self, begun: Begun, what: str) -> Outcome:
+        why = f"media lost: {what}"
+        self._store.lose(begun.record.event.id, why)
+        record = replace(begun.record, media_state="lost", not_evidence_because=(why,))
+        return Outcome(record, is_sealed=False, missing_frames=0, not_sealed_because=(why,))
+
+    def _without_viewing(self, half: HalfSealed, why: str) -> Outcome:
+        record = self._recorder.without_viewing(half.outcome.record, why)
+        self._store.finish(record, *self._signed(record), {})
+        return replace(half.outcome, record=record)
+
+    def _job(self, ready: ReadyClip, key: DayKey, *, vehicle: Any = None) -> Job:
+        """Ask for the original, or with a vehicle's boxes (perhaps none) for the viewing copy."""
+        heard = {
+            "peak_s": ready.event.peak_s - ready.window.start_s,
+            "lane_distance_m": self._facts.config.site.lane_distance_m,
         }
-        signed = jsonform.document_to_bytes(jsonform.record_to_document(final))
-        self._store.finish(final, signed, self._signer.sign_detached(signed), sealed)
-        return Outcome(final, is_sealed=True, missing_frames=missing_frames, not_sealed_because=())
-
-    @property
-    def _carriageway(self) -> Carriageway:
-        if self._facts.is_trial:
-            return WHOLE_PICTURE
-        return Carriageway(self._facts.config.video.carriageway)
-
-    def _mask_picture(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        height, width = picture.shape[:2]
-        if self._mask is None or self._mask[0] != (width, height):
-            self._mask = ((width, height), inside(self._carriageway.points, width=width, height=height))
-        return apply(picture, self._mask[1])
-
-    def _circumstances(self, ready: ReadyClip, *, frames_share: float) -> Circumstances:
-        facts = self._facts
-        return Circumstances(
-            is_trial=facts.is_trial,
-            is_live=not facts.is_file,
-            is_full=ready.window.is_full,
-            window_why=ready.window.why,
-            has_picture=bool(ready.packets),
-            has_mask=self._carriageway.is_set,
-            frames_share=frames_share,
-            minimum_frames_share=facts.config.video.minimum_frames_share,
+        return Job(
+            kind="original" if vehicle is None else "viewing",
+            window=ready.window,
+            samples=ready.samples,
+            packets=ready.packets,
+            carriageway=self._facts.carriageway.points,
+            key=key,
             lost_samples=ready.lost_samples,
-            calibration_is_valid=facts.calibration.is_valid,
-            calibration_why=facts.calibration.sentence,
-            allow_uncalibrated=facts.config.calibration.allow_uncalibrated,
-            privacy_methods=(),
-            flags=ready.event.flags,
-            accepted_flags=facts.config.calibration.accepted_flags,
+            heard=heard if vehicle is None else {},
+            vehicle=tuple(vehicle or ()),
         )
-
-    def _budget(self, ready: ReadyClip) -> Budget:
-        settings = self._facts.config.calibration
-        background_db = ready.background_db
-        margin_db = None if background_db is None else max(0.0, ready.event.lafmax_db - background_db)
-        return budget(
-            calibration=self._facts.calibration,
-            microphone_class=settings.microphone_class,
-            windscreen=settings.windscreen,
-            windscreen_corrected=self._facts.is_windscreen_corrected,
-            background_margin_db=margin_db,
-        )
-
-    def _statements(self, ready: ReadyClip, uncertainty: Budget) -> dict[str, Any]:
-        """Say what may be said of the level; what is not known is left out, never guessed."""
-        level_db, gate_db = ready.event.lafmax_db, ready.event.gate_db
-        distance_m = self._facts.config.site.lane_distance_m
-        said: dict[str, Any] = {"uncertainty": uncertainty.statement}
-        if gate_db is not None:
-            said["above"] = {
-                "limit_db": gate_db,
-                "is_above": above(gate_db, level_db, uncertainty.expanded_db),
-            }
-        if ready.background_db is not None:
-            said["background"] = asdict(correct_background(level_db, ready.background_db))
-        if distance_m is not None:
-            said["normalised"] = asdict(normalise(level_db, distance_m))
-        return said
-
-    def _record(self, ready: ReadyClip, key: DayKey, *, sealed_at: datetime, verdict: Fitness) -> EventRecord:
-        facts = self._facts
-        uncertainty = self._budget(ready)
-        return EventRecord(
-            event=replace(ready.event, expanded_uncertainty_db=uncertainty.expanded_db),
-            captured_at=ready.captured_at,
-            sealed_day=key.day.isoformat(),
-            expires_at=expires_at(
-                key.day,
-                is_trial=facts.is_trial,
-                sealed_at=sealed_at,
-                maximum_days=facts.config.retention.maximum_days,
-            ),
-            site=facts.config.site.model_dump() | {"node": facts.config.name},
-            clock=self._clock_state(),
-            clip=ready.window,
-            calibration=facts.calibration.as_document() | self._scale(),
-            privacy=PRIVACY | {"mask": self._mask_document()},
-            losses={"samples": ready.lost_samples, "frames": 0},
-            software=facts.software,
-            is_trial=facts.is_trial,
-            is_evidence=verdict.is_evidence,
-            not_evidence_because=verdict.not_evidence_because,
-            media_state="none",
-            uncertainty=uncertainty.as_rows(),
-            statements=self._statements(ready, uncertainty),
-        )
-
-    def _scale(self) -> dict[str, Any]:
-        return {"scale": self._facts.scale, "indicative": not self._facts.calibration.is_valid}
-
-    def _mask_document(self) -> Mapping[str, Any]:
-        points = [list(point) for point in self._carriageway.points]
-        sha256 = hashlib.sha256(jsonform.document_to_bytes({"points": points})).hexdigest()
-        return {"carriageway": points, "sha256": sha256}
-
-
-def _media(name: str, data: bytes, description: Mapping[str, Any]) -> Media:
-    return Media(
-        name=name,
-        sha256=hashlib.sha256(data).hexdigest(),
-        size_bytes=len(data),
-        description=dict(description),
-    )

@@ -16,25 +16,31 @@ from noisewatch import __version__
 from noisewatch.acoustics.calibration import calibration_state
 from noisewatch.acoustics.conformance import SelfTestResult, self_test
 from noisewatch.acoustics.weighting import carrier_rate
-from noisewatch.capture.camera import VideoSource, is_live_spec, open_video, open_video_files
-from noisewatch.capture.clock import file_clock_state, system_clock_state, utc_now
+from noisewatch.capture.camera import VideoSource, is_live_spec, open_video_files
+from noisewatch.capture.clock import utc_now
 from noisewatch.capture.livecamera import describe
 from noisewatch.capture.microphone import DEVICE_PREFIX, AudioSource, open_audio, open_audio_files
 from noisewatch.capture.soundtrack import announced_length_s
+from noisewatch.capture.wallclock import full_clock_state, recorded_clock_state
 from noisewatch.errors import ConfigurationError, UsageError
 from noisewatch.evidence import minutes
 from noisewatch.evidence.minutes import Minute
 from noisewatch.evidence.seal import DayKeys
 from noisewatch.node.account import Account, Emit
-from noisewatch.node.box import Box, read_identity
+from noisewatch.node.box import Box, Identity, read_identity
+from noisewatch.node.carriageway import newest as newest_mask
+from noisewatch.node.chain import Chain, Counter
 from noisewatch.node.config import NodeConfig
 from noisewatch.node.forgetting import Counted, Ledger
 from noisewatch.node.hardening import hardened
+from noisewatch.node.latework import LateWork
 from noisewatch.node.loopback import is_loopback
 from noisewatch.node.pipeline import Pipeline, PipelineSettings
 from noisewatch.node.runner import Effects, Runner
 from noisewatch.node.schedule import Calendar, Period
 from noisewatch.node.sealing import ClipSealer, NodeFacts
+from noisewatch.node.sources import open_node_picture
+from noisewatch.node.status import StatusWriter
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,25 +90,37 @@ def run_node(request: RunRequest, *, emit: Emit, report: Callable[[str], None]) 
         stack.callback(audio.close)
         # fails closed: nothing is measured by a meter that does not measure as it must
         tested = self_test(carrier_rate(audio.rate_hz))
-        video = _open_picture(video_specs)
+        video = _open_picture(identity, video_specs)
         if video is not None:
             stack.callback(video.close)
+        started_at = request.started_at or _default_start(audio, audio_specs)
+        chain, told = Chain(identity, audio=audio, video=video, started_at=started_at), Counter(emit)
         ledger = Ledger(box.store, box.log, now=utc_now)
-        sealer = Counted(_sealer(box, request, audio, tested), ledger)
-        account = Account(sealer, emit=emit, report=report)
+        sealer = Counted(_sealer(box, request, audio, tested, chain), ledger)
+        account = Account(sealer, emit=told.emit, report=report)
 
         def housekeep() -> None:
             box.housekeep()
             ledger.note()
 
-        started_at = request.started_at or _default_start(audio, audio_specs)
+        late, keep = LateWork(), _minute_keeper(box, ledger, account)
+
+        def keep_minute(minute: Minute) -> None:
+            # the disk may be slow: the street's own loop never waits for it, a file does
+            late.put_small(lambda: keep(minute), wait=not audio.is_live)
+
         runner = Runner(
-            _pipeline(box, request, audio, video, started_at, _minute_keeper(box, ledger, account)),
+            _pipeline(box, request, audio, video, started_at, keep_minute, chain),
             audio=audio,
             video=video,
             effects=Effects(seal=account.seal, refuse=account.refuse, housekeep=housekeep, report=report),
             at_real_pace=request.at_real_pace,
+            late=late,
+            clock=chain.clock,
+            look=chain.look,
         )
+        if _is_any_live(audio_specs, video_specs):
+            stack.enter_context(StatusWriter(identity.folder, lambda: chain.told() | told.counts))
         with _stopped_by_signals(runner, report):
             picture = "no picture" if video is None else video.description
             report(
@@ -167,13 +185,15 @@ def _scale(box: Box, request: RunRequest) -> float:
     return request.pascal_per_unit or box.calibration.state.pascal_per_unit or 1.0
 
 
-def _open_picture(specs: tuple[str, ...]) -> VideoSource | None:
+def _open_picture(identity: Identity, specs: tuple[str, ...]) -> VideoSource | None:
     if not specs:
         return None
-    return open_video(specs[0]) if len(specs) == 1 else open_video_files(specs)
+    return open_node_picture(identity, specs[0]) if len(specs) == 1 else open_video_files(specs)
 
 
-def _sealer(box: Box, request: RunRequest, audio: AudioSource, tested: SelfTestResult) -> ClipSealer:
+def _sealer(
+    box: Box, request: RunRequest, audio: AudioSource, tested: SelfTestResult, chain: Chain
+) -> ClipSealer:
     scale, calibration = "calibrated", box.calibration.state
     if request.pascal_per_unit is not None:
         # the reader of a record must know that nobody held a calibrator to this microphone
@@ -188,6 +208,8 @@ def _sealer(box: Box, request: RunRequest, audio: AudioSource, tested: SelfTestR
         scale=scale,
         calibration=calibration,
         is_windscreen_corrected=any(c.part == "windscreen" for c in box.calibration.corrections),
+        sync=lambda: chain.sync,
+        mask=newest_mask(box.identity.folder, authority_pem=box.identity.authority_pem),
         software=f"noisewatch {__version__}; {tested.statement}; weighting {tested.coefficients_sha256}",
     )
     return ClipSealer(
@@ -196,7 +218,7 @@ def _sealer(box: Box, request: RunRequest, audio: AudioSource, tested: SelfTestR
         signer=box.identity.signer,
         day_keys=box.identity.day_keys,
         now=utc_now,
-        clock_state=system_clock_state if audio.is_live else file_clock_state,
+        clock_state=full_clock_state if audio.is_live else recorded_clock_state,
     )
 
 
@@ -223,6 +245,7 @@ def _pipeline(
     video: VideoSource | None,
     started_at: datetime,
     on_minute: Callable[[Minute], None],
+    chain: Chain,
 ) -> Pipeline:
     trigger = box.config.trigger
     settings = PipelineSettings(
@@ -243,7 +266,13 @@ def _pipeline(
         corrections=box.calibration.corrections if request.pascal_per_unit is None else (),
         is_calibrated=box.calibration.state.is_valid and request.pascal_per_unit is None,
     )
-    return Pipeline(settings, signatures=box.signatures, new_id=new_event_id, on_minute=on_minute)
+    return Pipeline(
+        settings,
+        signatures=box.signatures,
+        new_id=new_event_id,
+        on_minute=on_minute,
+        street_time=chain.time,
+    )
 
 
 def new_event_id(onset_at: datetime) -> str:

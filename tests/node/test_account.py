@@ -11,7 +11,7 @@ from noisewatch.errors import ConfigurationError, InputOutputError, NoisewatchEr
 from noisewatch.node.account import Account
 from noisewatch.node.pipeline import ReadyClip
 from noisewatch.node.runner import RunSummary
-from noisewatch.node.sealing import Outcome
+from noisewatch.node.sealing import Begun, HalfSealed, Outcome
 from noisewatch.records import ClipWindow, Event
 
 EVENT = Event(
@@ -36,7 +36,13 @@ class Failing:
     def __init__(self, error: NoisewatchError) -> None:
         self.error = error
 
-    def seal(self, ready: ReadyClip) -> Outcome:
+    def begin(self, ready: ReadyClip) -> Begun | Outcome:
+        raise self.error
+
+    def original(self, begun: Begun) -> HalfSealed | Outcome:
+        raise self.error
+
+    def viewing(self, half: HalfSealed) -> Outcome:
         raise self.error
 
     def refuse(self, ready: ReadyClip, why: str) -> Outcome:
@@ -69,6 +75,8 @@ def test_a_clip_that_cannot_be_stored_is_told_and_remembered(error: NoisewatchEr
         "duration_s": 10.0,
         "events": 2,
         "sealed": 0,
+        "viewing_copies": 0,
+        "late_clips": 0,
         "lost_samples": 3,
         "missing_frames": 0,
         "speed_x": 2.0,

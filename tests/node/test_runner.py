@@ -12,7 +12,8 @@ import pytest
 
 from noisewatch.errors import InputError
 from noisewatch.node import runner
-from noisewatch.node.runner import SEALING_QUEUE, Effects, Runner
+from noisewatch.node.latework import ROOM
+from noisewatch.node.runner import Effects, Runner
 from noisewatch.records import AudioBlock, VideoPacket
 
 RATE_HZ = 8000
@@ -48,6 +49,13 @@ class Sound:
         self.closed.set()
 
 
+class Clip(int):
+    """A clip's number."""
+
+    def without_media(self) -> Clip:
+        return self
+
+
 class Street:
     """Counts what arrives; every block makes one clip."""
 
@@ -56,12 +64,12 @@ class Street:
         self.lost_samples = 0
         self.arrived = 0
         self.at_the_end = at_the_end
-        self._ready: list[int] = []
+        self._ready: list[Clip] = []
 
     def push_audio(self, block: AudioBlock) -> None:
         self.arrived += 1
         self.end_sample = block.end_sample
-        self._ready.append(self.arrived)
+        self._ready.append(Clip(self.arrived))
 
     def push_video(self, street_s: float, packet: VideoPacket) -> None:
         raise AssertionError("there is no picture here")
@@ -69,12 +77,12 @@ class Street:
     def end_video(self) -> None:
         raise AssertionError("there is no picture here")
 
-    def ready(self) -> list[int]:
+    def ready(self) -> list[Clip]:
         clips, self._ready = self._ready, []
         return clips
 
-    def finish(self) -> list[int]:
-        return [1000 + n for n in range(self.at_the_end)]
+    def finish(self) -> list[Clip]:
+        return [Clip(1000 + n) for n in range(self.at_the_end)]
 
 
 class Outside:
@@ -126,8 +134,8 @@ def test_while_sealing_stands_still_no_sound_is_lost_and_late_clips_are_refused_
     gate.set()
     thread.join(30)
     assert street.arrived == 60
-    assert len(outside.sealed) == SEALING_QUEUE
-    assert len(outside.refused) == 60 - SEALING_QUEUE
+    assert len(outside.sealed) == ROOM
+    assert len(outside.refused) == 60 - ROOM
     assert {why for _, why in outside.refused} == {"too many clips wait for sealing"}
 
 
