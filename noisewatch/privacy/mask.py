@@ -65,6 +65,32 @@ def inside(points: Sequence[Point], *, width: int, height: int) -> NDArray[np.bo
     return result
 
 
+def encodable(points: Sequence[Point], *, width: int, height: int) -> NDArray[np.bool_]:
+    """Return which pixels may reach an encoder: those whose colour holds nothing from outside the polygon.
+
+    A camera's stream holds one colour for two by two pixels, and decoders mix neighbouring ones. So a pixel
+    is kept only where its own two-by-two cell and all cells around it lie inside; at the edges of the picture
+    there is nothing to mix with.
+
+    Examples
+    --------
+    >>> encodable([(0, 0), (1, 0), (1, 0.5), (0, 0.5)], width=4, height=16)[:, 0].tolist().count(True)
+    6
+    >>> bool(encodable(WHOLE_PICTURE.points, width=5, height=7).all())
+    True
+    """
+    area = inside(points, width=width, height=height)
+    cells = np.pad(area, ((0, height % 2), (0, width % 2)), mode="edge")
+    cells = cells.reshape(cells.shape[0] // 2, 2, cells.shape[1] // 2, 2).all(axis=(1, 3))
+    ring = np.pad(cells, 1, mode="edge")
+    rows, columns = cells.shape
+    kept: NDArray[np.bool_] = np.ones_like(cells)
+    for down in range(3):
+        for right in range(3):
+            np.logical_and(kept, ring[down : down + rows, right : right + columns], out=kept)
+    return np.asarray(kept.repeat(2, axis=0).repeat(2, axis=1)[:height, :width])
+
+
 def apply(picture: NDArray[np.uint8], mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
     """Return the picture with everything outside the mask black.
 
