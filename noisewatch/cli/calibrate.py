@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from noisewatch.cli import sync
+from noisewatch.cli import mask, sync
 from noisewatch.cli.output import JsonOption, emit, say, table
 
 if TYPE_CHECKING:
@@ -155,6 +155,7 @@ def show(
 def register(root: typer.Typer) -> None:
     """Add this person's commands."""
     sync.register(app)
+    mask.register(app)
     root.add_typer(app, name="calibrate")
 
 

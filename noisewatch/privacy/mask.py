@@ -79,9 +79,10 @@ def encodable(points: Sequence[Point], *, width: int, height: int) -> NDArray[np
     >>> bool(encodable(WHOLE_PICTURE.points, width=5, height=7).all())
     True
     """
-    area = inside(points, width=width, height=height)
-    cells = np.pad(area, ((0, height % 2), (0, width % 2)), mode="edge")
-    cells = cells.reshape(cells.shape[0] // 2, 2, cells.shape[1] // 2, 2).all(axis=(1, 3))
+    cells: NDArray[np.bool_] = inside(points, width=width, height=height)
+    cells = np.pad(cells, ((0, height % 2), (0, width % 2)), mode="edge")
+    blocks = cells.reshape(cells.shape[0] // 2, 2, cells.shape[1] // 2, 2)
+    cells = np.asarray(blocks.all(axis=(1, 3)), dtype=np.bool_)
     ring = np.pad(cells, 1, mode="edge")
     rows, columns = cells.shape
     kept: NDArray[np.bool_] = np.ones_like(cells)
