@@ -24,7 +24,16 @@ METHOD = "attribution-1: background subtraction, closest approach by eye and ear
 #: Below this probability no vehicle is named.
 CERTAIN = 0.97
 
-_UNSEEN, _UNSEEN_NO_PASS = 0.02, 0.3
+#: The rule for "dominant": every other source is this much below, in dB.
+DOMINANT_DB = 6.0
+
+_UNSEEN, _UNSEEN_NO_PASS = 0.01, 0.3
+# a loud exhaust is heard behind its vehicle and pulls away: its level peaks after the closest approach
+_LATE_S, _LATE_SCATTER_S = 0.15, 0.2
+_APART_DB = 9.0
+_NEAR_S, _AROUND_S = 0.35, 1.2
+_STANDS_OUT_DB = 1.5
+_LEAST_SIGHTS = 10
 _OUTLIER = 0.005
 _SPAN_S = 10.0
 
@@ -141,6 +150,13 @@ def choose(seen: Sequence[Passing], *, heard: Heard) -> Attribution:
         why = f"The sound fits more than one possibility; {count} moving, the likeliest at {probability:.0%}."
         return Attribution(AMBIGUOUS, count, probability, (), why)
     chosen = seen[best]
+    if len(chosen.track.time_s) < _LEAST_SIGHTS:
+        why = f"The likeliest of {count} moving vehicles is seen too briefly to name it."
+        return Attribution(AMBIGUOUS, count, probability, (), why)
+    rival = _rival(chosen, seen, heard)
+    if rival is not None:
+        why = f"Another vehicle, {rival:.1f} s from the likeliest, was less than {DOMINANT_DB:.0f} dB below."
+        return Attribution(AMBIGUOUS, count, probability, (), why)
     side = "to the right" if chosen.direction > 0 else "to the left"
     moment = heard.peak_s if heard.closest_s is None else heard.closest_s
     away_s = abs(chosen.closest_s + heard.travel_s - moment)
@@ -164,12 +180,57 @@ def posterior(seen: Sequence[Passing], *, heard: Heard) -> tuple[NDArray[np.floa
 
 def _log_time(passing: Passing, heard: Heard) -> float:
     moment = heard.peak_s if heard.closest_s is None else heard.closest_s
-    scatter = float(
-        np.hypot(heard.closest_scatter_s, passing.scatter_s) + 0.25 * min(passing.own_length_s, 1.0)
+    parts = (
+        heard.closest_scatter_s,
+        passing.scatter_s,
+        _LATE_SCATTER_S,
+        0.25 * min(passing.own_length_s, 1.0),
     )
-    away = (passing.closest_s + heard.travel_s - moment) / scatter
+    scatter = float(np.sqrt(np.sum(np.square(parts))))
+    away = (passing.closest_s + heard.travel_s + _LATE_S - moment) / scatter
     inside = np.exp(-(away**2) / 2) / (np.sqrt(2 * np.pi) * scatter)
     return float(np.log((1 - _OUTLIER) * inside + _OUTLIER / _SPAN_S))
+
+
+def _rival(chosen: Passing, seen: Sequence[Passing], heard: Heard) -> float | None:
+    """Return how many seconds away another vehicle passed that was not 6 dB below, None where all were.
+
+    It shows only where the chosen one's own sound has faded at the moment when the other one passed.
+    """
+    if heard.level_s is None or heard.level_db is None:
+        return None
+    loudest = float(heard.level_db.max())
+    for other in seen:
+        moment = other.closest_s + heard.travel_s
+        faded_db = 10.0 * np.log10(1.0 + float(chosen.tangent(np.array([other.closest_s]))[0]) ** 2)
+        near = np.abs(heard.level_s - moment) < _NEAR_S
+        around = np.abs(heard.level_s - moment) < _AROUND_S
+        if other is chosen or faded_db < _APART_DB or not near.any() or _comes_from(chosen, other, heard):
+            continue
+        top = int(np.argmax(np.where(near, heard.level_db, -np.inf)))
+        before, after = heard.level_db[:top][around[:top]], heard.level_db[top + 1 :][around[top + 1 :]]
+        if not before.size or not after.size:
+            continue
+        stands_out_db = float(heard.level_db[top] - max(before.min(), after.min()))
+        if heard.level_db[top] > loudest - DOMINANT_DB and stands_out_db > _STANDS_OUT_DB:
+            return abs(other.closest_s - chosen.closest_s)
+    return None
+
+
+def _comes_from(chosen: Passing, other: Passing, heard: Heard) -> bool:
+    """Tell whether the sound still came from the chosen vehicle when another one passed the microphones."""
+    track = heard.direction
+    if track is None:
+        return False
+    near = np.abs(track.time_s - heard.travel_s - other.closest_s) < _NEAR_S
+    if not near.any():
+        return False
+    time_s, bearing = track.time_s[near] - heard.travel_s, track.bearing_deg[near]
+    mine, theirs = (
+        float(np.median(np.abs(bearing - np.rad2deg(np.arctan(one.tangent(time_s))))))
+        for one in (chosen, other)
+    )
+    return mine < theirs
 
 
 _DIRECTION_DEG = 6.0

@@ -40,7 +40,7 @@ class Heard:
     speed_mps : float or None
         Speed, where the Doppler curve gives one.
     level_s, level_db : ndarray, shape (n,)
-        Level of the measuring channel in steps of 62.5 ms, dB re anything.
+        Level of the measuring channel in steps of 62.5 ms, low frequencies weighed down, dB re anything.
     direction : DirectionTrack, optional
         Bearing over time, where two microphones or more have configured places.
     lane_distance_m : float
@@ -112,7 +112,9 @@ def hear(
     motion = pass_by(wave[first:last], rate_hz=rate_hz, slant_distance_m=lane_distance_m)
     closest_s, scatter_s = _closest(motion)
     step = max(1, round(_STEP_S * rate_hz))
-    energy = np.mean(np.asarray(wave[: wave.size // step * step], np.float64).reshape(-1, step) ** 2, axis=1)
+    # the slope of the pressure weighs low frequencies down, about as A does
+    slope = np.diff(np.asarray(wave, np.float64), prepend=wave[:1])[: wave.size // step * step]
+    energy = np.mean(slope.reshape(-1, step) ** 2, axis=1)
     direction = None
     if len(positions_m) >= 2 and len(positions_m) == samples.shape[0]:
         direction = direction_track(samples, rate_hz=rate_hz, positions_m=positions_m).shifted(start_s)

@@ -15,7 +15,8 @@ LONGEST_GAP_S = 0.45
 LONGEST_HIDDEN_S = 1.5
 
 _FAR = 1e6
-_EDGE_PX = 2.0
+_SPEED_OF = 8
+_CRAWL = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Blob:
     height: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Track:
     """One moving thing: `time_s` of shape (n,), `boxes` (n, 4): left, top, width, height as shares."""
 
@@ -101,7 +102,7 @@ def follow(time_s: Floats, sights: Sequence[Sequence[Blob]], *, width: int, heig
     done += open_trails
     scale = np.array([width, height, width, height], dtype=np.float64)
     tracks = [
-        Track(trail.sign, np.asarray(trail.time_s), np.asarray(trail.boxes) / scale)
+        _until_it_slows(Track(trail.sign, np.asarray(trail.time_s), np.asarray(trail.boxes) / scale))
         for trail in done
         if len(trail.time_s) >= 3
     ]
@@ -134,6 +135,24 @@ def _assign(trails: list[_Trail], blobs: Sequence[Blob], now_s: float) -> dict[i
         for row, column in zip(rows, columns, strict=True)
         if cost[row, column] < _FAR
     }
+
+
+def _until_it_slows(track: Track) -> Track:
+    """Cut a track where it suddenly crawls: the vehicle left, and somebody who walks there took its name."""
+    count = len(track.time_s)
+    if count < 3 * _SPEED_OF:
+        return track
+    centre = _centre(track)
+    step = (centre[_SPEED_OF:] - centre[:-_SPEED_OF]) / (track.time_s[_SPEED_OF:] - track.time_s[:-_SPEED_OF])
+    speed = np.abs(step)
+    usual = np.maximum.accumulate(np.minimum(speed, np.roll(speed, 1)))
+    slow = speed < _CRAWL * usual
+    run = np.convolve(slow, np.ones(_SPEED_OF), mode="valid") >= _SPEED_OF
+    if not run.any():
+        return track
+    # the speed at index i is that of the sights from i on
+    end = max(int(np.argmax(run)) + _SPEED_OF // 2, 3)
+    return Track(track.sign, track.time_s[:end], track.boxes[:end])
 
 
 def _apart(start: float, length: float, other: float, other_length: float) -> float:

@@ -24,6 +24,7 @@ _LEAST_SIGHTS = 5
 _LEAST_WAY = 0.12  # of the picture's width
 _SLOW_TALL, _SLOW = 1.5, 0.7  # own heights a second; people walk 0.9 of theirs, vehicles drive 2 and more
 _TALL = 0.9
+_PART = 0.8  # of a length: the middle of a part from the middle of the whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,30 @@ def passings(
         See `noisewatch.capture.hearing.Heard`.
     """
     found = (_passing(track, aspect=aspect, view_deg=view_deg, pan_deg=pan_deg) for track in tracks)
-    return tuple(passing for passing in found if passing is not None)
+    known = [passing for passing in found if passing is not None]
+    # the best seen first: what it explains is a part of it (a shadow, what a parked car left to see)
+    known.sort(key=lambda passing: -abs(_way(passing.track)) * np.sqrt(len(passing.track.time_s)))
+    kept: list[Passing] = []
+    for passing in known:
+        if not any(_explains(better, passing) for better in kept):
+            kept.append(passing)
+    return tuple(sorted(kept, key=lambda passing: passing.closest_s))
+
+
+def _way(track: Track) -> float:
+    return float(track.boxes[-1, 0] - track.boxes[0, 0] + (track.boxes[-1, 2] - track.boxes[0, 2]) / 2)
+
+
+def _explains(better: Passing, other: Passing) -> bool:
+    """Tell whether something seen is a part of a vehicle that is known: on the same way at the same time."""
+    if better.direction != other.direction:
+        return False
+    length = better.own_length_s / better.width_s
+    time_s = other.track.time_s
+    theirs = other.tangent(time_s)
+    # far to the side the tangent stretches what is one length
+    reach = _PART * length * (1.0 + theirs**2) + 0.05
+    return bool(np.mean(np.abs(better.tangent(time_s) - theirs) < reach) > 0.6)
 
 
 def _passing(track: Track, *, aspect: float, view_deg: float | None, pan_deg: float) -> Passing | None:

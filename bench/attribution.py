@@ -1,0 +1,183 @@
+"""Judge attribution on streets that its code did not make: how often wrong, how often silent.
+
+Run ``python bench/attribution.py [--first SEED] [--scenes COUNT]``; some 4 s of CPU per scene. Seeds below
+10 000 served for development, reports use 10 000 and above. Each street is judged twice: with the measuring
+microphone alone, and with a second one 0.2 m beside it. Shares have Clopper-Pearson intervals of 95 %.
+
+A named vehicle is right where its boxes lie on the loud one, and wrong otherwise; of "equal" streets, where
+the second source is less than 6 dB below, every name is wrong; "none in view" where the loud one is seen
+counts as abstention. Exit code 1 where a target is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections import Counter, defaultdict
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import replace
+
+import cv2
+import numpy as np
+from attribution_scenes import (
+    BODIES,
+    HEIGHT,
+    KINDS,
+    PAIR_M,
+    RATE_HZ,
+    WIDTH,
+    Street,
+    Vehicle,
+    draw_street,
+    fast_level_db,
+    pictures,
+    sound,
+)
+from scipy.stats import beta
+
+from noisewatch.acoustics.direction import direction_track
+from noisewatch.capture.attribution import NONE, ONE, Attribution, choose
+from noisewatch.capture.hearing import hear
+from noisewatch.capture.passing import passings
+from noisewatch.capture.tracking import moving_things, shrink
+
+DEVELOPMENT_BELOW = 10_000
+#: How the streets of a report divide.
+SHARES = {
+    "one": 0.24,
+    "two": 0.24,
+    "three": 0.24,
+    "close": 0.07,
+    "equal": 0.07,
+    "empty": 0.07,
+    "unseen": 0.07,
+}
+EARS = ("1 microphone", "2 microphones")
+MOST_WRONG, MOST_ABSTAINED, MOST_ABSTAINED_ALONE = 0.01, 0.5, 0.05
+
+
+def judge(kind: str, seed: int) -> tuple[str, tuple[str, str]]:
+    """Return the kind and the outcome with one and with two microphones."""
+    cv2.setNumThreads(1)
+    street = draw_street(kind, seed)
+    camera = street.camera
+    film = shrink(pictures(street))
+    heard = sound(street)
+    peak_s = float(fast_level_db(heard[0].astype(np.float64)).argmax()) / 100.0
+    alone = hear(
+        heard[:1],
+        rate_hz=RATE_HZ,
+        start_s=0.0,
+        peak_s=peak_s,
+        lane_distance_m=street.near_m,
+        view_deg=camera.view_deg,
+        pan_deg=camera.pan_deg,
+    )
+    places = ((0.0, 0.0, 0.0), (PAIR_M, 0.0, 0.0))
+    pair = replace(alone, direction=direction_track(heard, rate_hz=RATE_HZ, positions_m=places))
+    seen = passings(
+        moving_things(film), aspect=WIDTH / HEIGHT, view_deg=camera.view_deg, pan_deg=camera.pan_deg
+    )
+    return kind, (outcome(street, choose(seen, heard=alone)), outcome(street, choose(seen, heard=pair)))
+
+
+def outcome(street: Street, said: Attribution) -> str:
+    """Return "right", "wrong", "ambiguous" or "none"."""
+    if said.kind != ONE:
+        return "none" if said.kind == NONE else "ambiguous"
+    loud = street.vehicles[street.loud]
+    if street.kind == "equal" or not loud.is_seen:
+        return "wrong"
+    shares = [overlap(street, vehicle, said) for vehicle in street.vehicles if vehicle.is_seen]
+    mine = overlap(street, loud, said)
+    return "right" if mine > 0.4 and mine >= max(shares) else "wrong"
+
+
+def overlap(street: Street, vehicle: Vehicle, said: Attribution) -> float:
+    """Return the mean share of the boxes' widths that the vehicle's sides cover in the picture."""
+    shares = []
+    length = BODIES[vehicle.body][0]
+    for box in said.boxes:
+        ends = [(vehicle.x_at(box.time_s) + side * length, vehicle.lane_m - 0.9, 0.5) for side in (-0.5, 0.5)]
+        left, right = np.clip(np.sort(street.camera.project(np.array(ends))[:, 0] / WIDTH), 0.0, 1.0)
+        common = min(right, box.x + box.width) - max(left, box.x)
+        shares.append(max(0.0, common) / max(min(box.width, right - left), 1e-6) if right > left else 0.0)
+    return float(np.mean(shares))
+
+
+def interval(count: int, of: int) -> str:
+    """Return a share with its interval, percent."""
+    if of == 0:
+        return "-"
+    low = 0.0 if count == 0 else float(beta.ppf(0.025, count, of - count + 1))
+    high = 1.0 if count == of else float(beta.ppf(0.975, count + 1, of - count))
+    return f"{count}/{of} = {100 * count / of:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
+
+
+def report(counts: dict[tuple[str, str], Counter[str]]) -> bool:
+    """Print shares per kind and ears; tell whether the targets are met with two microphones."""
+    is_met = True
+    for ears in EARS:
+        print(f"\n{ears}")
+        for kind in KINDS:
+            found = counts[kind, ears]
+            of = found.total()
+            silent = found["ambiguous"] + found["none"]
+            print(
+                f"  {kind:7s} wrong {interval(found['wrong'], of):34s} abstained {interval(silent, of):36s}",
+                end="",
+            )
+            print(f" (said none in view: {found['none']})")
+        several = counts["two", ears] + counts["three", ears]
+        alone = counts["one", ears]
+        wrong = several["wrong"] / max(several.total(), 1)
+        silent_share = (several["ambiguous"] + several["none"]) / max(several.total(), 1)
+        alone_share = (alone["ambiguous"] + alone["none"]) / max(alone.total(), 1)
+        print(f"  two or three, 10 m apart: wrong {interval(several['wrong'], several.total())}, ", end="")
+        print(f"abstained {interval(several['ambiguous'] + several['none'], several.total())}")
+        good = wrong <= MOST_WRONG and silent_share <= MOST_ABSTAINED and alone_share <= MOST_ABSTAINED_ALONE
+        print(f"  targets {'met' if good else 'MISSED'}")
+        is_met &= good
+    return is_met
+
+
+def main() -> int:
+    """Judge streets and print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--first", type=int, default=10_000, help="first seed; development used those below")
+    parser.add_argument("--scenes", type=int, default=320)
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--minutes", type=float, default=1e6, help="stop after these, with what was judged")
+    options = parser.parse_args()
+    jobs = [
+        (kind, options.first + number)
+        for kind, share in SHARES.items()
+        for number in range(round(share * options.scenes))
+    ]
+    # kinds in turn, so that a run that is stopped has seen all of them
+    jobs.sort(key=lambda job: (job[1] - options.first + 0.5) / SHARES[job[0]])
+    use = "development" if options.first < DEVELOPMENT_BELOW else "report"
+    print(f"{len(jobs)} streets, {use} seeds from {options.first}")
+    counts: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    with ProcessPoolExecutor(options.processes) as pool:
+        waiting = {pool.submit(judge, kind, seed): seed for kind, seed in jobs}
+        end = time.monotonic() + 60.0 * options.minutes
+        for done in as_completed(waiting):
+            kind, said = done.result()
+            seed = waiting[done]
+            for ears, one in zip(EARS, said, strict=True):
+                counts[kind, ears][one] += 1
+            if "wrong" in said:
+                print(f"  wrong: {kind} {seed} {said}", flush=True)
+            if time.monotonic() > end:
+                pool.shutdown(cancel_futures=True)
+                break
+    print(f"{sum(counts[kind, EARS[0]].total() for kind in KINDS)} streets judged")
+    return 0 if report(counts) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
