@@ -16,6 +16,7 @@ from noisewatch.evidence.log import verify as verify_log
 from noisewatch.evidence.retention import plan
 from noisewatch.evidence.store import Store
 from noisewatch.node.box import Identity, read_calibration, read_identity
+from noisewatch.node.carriageway import newest as newest_mask
 from noisewatch.node.fit import CheckItem
 from noisewatch.node.tryout import try_sources
 from noisewatch.recognition.signature import find_signature, load_signature
@@ -173,11 +174,15 @@ def _disk(identity: Identity) -> CheckItem:
 
 
 def _carriageway(identity: Identity) -> CheckItem:
-    points = identity.config.video.carriageway
+    drawn = newest_mask(identity.folder, authority_pem=identity.authority_pem)
+    points = identity.config.video.carriageway if drawn is None else drawn.carriageway
+    ended = "" if drawn is None else drawn.against(utc_now().astimezone(UTC).date())
+    if ended:
+        return CheckItem("carriageway", ok=False, value="ended", limit="not ended", remedy=ended)
     if identity.day_keys.is_trial:
         return CheckItem("carriageway", ok=True, value="trial: the whole picture", limit="set", remedy="")
     is_set = len(points) >= 3
-    remedy = "" if is_set else "set video.carriageway in node.toml; without it no picture is recorded"
+    remedy = "" if is_set else "draw it with: noisewatch calibrate mask; without it no picture is recorded"
     value = f"{len(points)} corners" if is_set else "not set"
     return CheckItem("carriageway", ok=is_set, value=value, limit="at least 3 corners", remedy=remedy)
 

@@ -16,6 +16,7 @@ from noisewatch.acoustics.sync import SyncState, not_needed
 from noisewatch.acoustics.uncertainty import Budget, above, budget, correct_background, normalise
 from noisewatch.evidence.retention import expires_at
 from noisewatch.evidence.seal import DayKey
+from noisewatch.node.behaving import voice_free
 from noisewatch.node.carriageway import Mask, document_of
 from noisewatch.node.config import NodeConfig
 from noisewatch.node.fitness import Circumstances, Fitness, fitness
@@ -46,7 +47,7 @@ class NodeFacts:
 
     @property
     def carriageway(self) -> Carriageway:
-        """The newest mask's area, else that of the settings; a trial without either uses the whole picture."""
+        """The newest mask's area, else the settings'; a trial without either uses the whole picture."""
         drawn = self.config.video.carriageway if self.mask is None else self.mask.carriageway
         configured = Carriageway(drawn)
         return WHOLE_PICTURE if self.is_trial and not configured.is_set else configured
@@ -122,7 +123,8 @@ class Recorder:
             not_evidence_because=verdict.not_evidence_because,
             media_state=state,
             uncertainty=uncertainty.as_rows(),
-            statements=self._statements(ready, uncertainty),
+            statements=self._statements(ready, uncertainty)
+            | ({"voice_free": voice_free(ready)} if state == "pending" else {}),
         )
 
     def with_original(
