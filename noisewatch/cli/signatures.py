@@ -11,6 +11,7 @@ import typer
 
 from noisewatch.cli import compare
 from noisewatch.cli.cluster import DaskOption, JobsOption, work_on
+from noisewatch.cli.material import synthetic_table, verdict_table
 from noisewatch.cli.output import JsonOption, emit, progress_line, table
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from noisewatch.recognition.recipe import Judgement
-    from noisewatch.recognition.tables import Table
 
 SignatureOption = Annotated[str, typer.Option("--signature", help="Name of a signature, or its folder.")]
 CorpusArgument = Annotated[
@@ -36,6 +36,15 @@ FeatureSetOption = Annotated[
     str | None,
     typer.Option(
         "--feature-set", help="full-1, voice-free-1 or yamnet-1; without, the one that signature.toml names."
+    ),
+]
+
+VerdictsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--with-verdicts",
+        metavar="DIR",
+        help="Officers' verdicts: a custody folder, its verdicts, or one file.",
     ),
 ]
 
@@ -145,6 +154,7 @@ def train(
     copies: CopiesOption = 1,
     synthetic: SyntheticOption = 30,
     feature_set: FeatureSetOption = None,
+    with_verdicts: VerdictsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Train a signature: features, folds by group, networks, calibration, threshold, card.
@@ -164,14 +174,16 @@ def train(
     wish = read_wish(out) or steps.EXHAUST
     if feature_set is not None:
         wish = replace(wish, feature_set=ready_set(feature_set).name)
+    told = verdict_table(with_verdicts, wish.feature_set)
     with work_on(dask, jobs) as processes:
+        made = synthetic_table(synthetic, processes, ready_set(wish.feature_set).name)
         figures = steps.train_signature(
             (corpus or default_corpus()).resolve(),
             out=out,
             wish=wish if version is None else replace(wish, version=version),
             jobs=processes,
             copies=copies,
-            synthetic=_synthetic_table(synthetic, processes, ready_set(wish.feature_set).name),
+            synthetic=made if told is None else told if made is None else made.joined(told),
             progress=progress_line,
         )
     emit(figures, as_json=as_json, human=_figures_table(figures) + f"\nwritten: {out}")
@@ -234,7 +246,7 @@ def evaluate(
             how="fixed" if fixed else "out-of-source" if leave_out else "out-of-fold",
             jobs=processes,
             copies=copies,
-            synthetic=None if fixed else _synthetic_table(synthetic, processes, wanted),
+            synthetic=None if fixed else synthetic_table(synthetic, processes, wanted),
             progress=progress_line,
             feature_set=wanted,
         )
@@ -311,41 +323,6 @@ def _first_channel(file: str) -> tuple[int, Iterator[NDArray[np.float32]]]:
             source.close()
 
     return source.rate_hz, pieces()
-
-
-def _synthetic_table(clips_per_kind: int, processes: int, feature_set: str) -> Table | None:
-    """Make the synthetic training clips, kinds beside each other; None where none are wanted."""
-    from functools import reduce
-
-    import joblib
-
-    from noisewatch.recognition.tables import Table
-    from noisewatch.simulation.library import kinds
-
-    if clips_per_kind == 0:
-        return None
-    running = joblib.Parallel(n_jobs=processes, return_as="generator")(
-        joblib.delayed(_synthetic_kind)(kind, clips_per_kind, feature_set) for kind in kinds()
-    )
-    tables: list[Table] = []
-    for done, made in enumerate(running, start=1):
-        tables.append(made)
-        progress_line("kinds of synthetic clips", done, len(kinds()))
-    return reduce(Table.joined, tables)
-
-
-def _synthetic_kind(kind: str, clips: int, feature_set: str) -> Table:
-    """Make the clips of one kind and their features; the work of one process."""
-    from noisewatch.recognition.synthetic import synthetic_sounds
-    from noisewatch.recognition.tables import table_of_sounds
-    from noisewatch.simulation.library import synthetic_clip
-
-    def maker(kind: str, seed: int, rate_hz: int, seconds: float) -> tuple[NDArray[np.float32], str]:
-        samples, truth = synthetic_clip(kind, seed=seed, rate_hz=rate_hz, seconds=seconds)
-        return samples, truth.label
-
-    made = synthetic_sounds([kind], clips_per_kind=clips, maker=maker)
-    return table_of_sounds(made, feature_set)
 
 
 def _figures_table(figures: dict[str, Any]) -> str:

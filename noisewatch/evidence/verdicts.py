@@ -30,7 +30,15 @@ from noisewatch.evidence.levels import read_levels
 from noisewatch.evidence.log import EventLog
 from noisewatch.evidence.request import find_event, make_request, open_store
 from noisewatch.evidence.seal import start_of_day
-from noisewatch.recognition.verdict import FIGURES, VERDICTS, Verdict, ends_on, event_figures
+from noisewatch.recognition import voicefree
+from noisewatch.recognition.verdict import (
+    FIGURES,
+    VERDICTS,
+    Verdict,
+    ends_on,
+    event_figures,
+    mean_row,
+)
 from noisewatch.records import LogEntry
 
 SCHEMA = "noisewatch-verdict-1"
@@ -89,6 +97,7 @@ def give(
         version=event.version,
         figures=event_figures(read_levels(clear["levels"]).levels_db, event.windows),
         is_trial=found.record.is_trial,
+        features=_features(found.record.statements.get("voice_free")),
     )
     keep(verdicts_folder(opened), given)
     return given
@@ -123,6 +132,22 @@ def read(folder: Path, *, now: datetime | None = None) -> list[Verdict]:
     return [_from_file(path) for path in living]
 
 
+def read_one(path: Path) -> Verdict:
+    """Return the verdict of one file.
+
+    Raises
+    ------
+    InputError
+        It is not a verdict, or its twelve months are over.
+    """
+    found = _from_file(path)
+    if datetime.now(UTC).date() >= ends_on(found.day):
+        raise InputError(
+            "has ended twelve months after its day", where=path, remedy="noisewatch retention enforce"
+        )
+    return found
+
+
 def end(custody: Custody, *, now: datetime | None = None) -> int:
     """Erase the verdicts whose twelve months are over, note how many, and return that number."""
     moment = now or datetime.now(UTC)
@@ -147,6 +172,7 @@ def to_document(verdict: Verdict) -> dict[str, Any]:
         "version": verdict.version,
         "figures": dict(verdict.figures),
         "trial": verdict.is_trial,
+        **({"feature_set": voicefree.NAME, "features": list(verdict.features)} if verdict.features else {}),
     }
 
 
@@ -161,13 +187,32 @@ def from_document(document: Mapping[str, Any], *, where: Path | str) -> Verdict:
             version=str(document["version"]),
             figures=figures,
             is_trial=bool(document["trial"]),
+            features=_kept_features(document),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise InputError("is not a verdict", where=where) from error
     is_known = document.get("schema") == SCHEMA and verdict.verdict in VERDICTS
-    if not is_known or not all(map(math.isfinite, figures.values())):
+    numbers = (*figures.values(), *verdict.features)
+    if not is_known or not all(map(math.isfinite, numbers)):
         raise InputError("is not a verdict", where=where)
     return verdict
+
+
+def _features(said: Any) -> tuple[float, ...]:
+    """Return the mean row of what a record says of an event's seconds; empty where it says nothing known."""
+    if not isinstance(said, Mapping) or said.get("feature_set") != voicefree.NAME or not said.get("rows"):
+        return ()
+    return mean_row(said["rows"])
+
+
+def _kept_features(document: Mapping[str, Any]) -> tuple[float, ...]:
+    """Return the features of a verdict's file; those of another set are passed over."""
+    if document.get("feature_set") != voicefree.NAME:
+        return ()
+    found = tuple(float(value) for value in document["features"])
+    if len(found) != len(voicefree.voice_free_names()):
+        raise ValueError("features")
+    return found
 
 
 def _from_file(path: Path) -> Verdict:

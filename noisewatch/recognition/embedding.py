@@ -99,6 +99,27 @@ class Embedder:
         """Return YAMNet's own score of each of its 521 classes, shape (521,)."""
         return self._heard(window, self._scores)
 
+    def answers(self) -> tuple[FloatArray, FloatArray]:
+        """Return YAMNet's last layer: its 521 scores are ``sigmoid(weights @ embedding + bias)``.
+
+        Returns
+        -------
+        tuple of ndarray, shape (521, 1024) and (521,)
+        """
+        (dense,) = [
+            item
+            for item in self._net.get_tensor_details()
+            if item["name"].endswith("dense/MatMul") and tuple(item["shape"]) == (521, WIDTH)
+        ]
+        (bias,) = [
+            item["index"]
+            for item in self._net.get_tensor_details()
+            if "dense/BiasAdd/ReadVariableOp" in item["name"] and tuple(item["shape"]) == (521,)
+        ]
+        scale = np.asarray(dense["quantization_parameters"]["scales"], dtype=np.float64)
+        weights = np.asarray(self._net.get_tensor(dense["index"]), dtype=np.float64) * scale.reshape(-1, 1)
+        return weights, np.asarray(self._net.get_tensor(bias), dtype=np.float64)
+
     def _heard(self, window: FloatArray, tensor: int) -> FloatArray:
         margin = (window.size - PATCH) // 2
         centred = window[margin : margin + PATCH] - window.mean()

@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from noisewatch.errors import InputError
+from noisewatch.recognition import voicefree
+from noisewatch.recognition.tables import Clip, Table
 from noisewatch.records import ScoredWindow
 
 #: What an officer can say of an event.
@@ -32,6 +34,8 @@ FIGURES = (
     "match_share",
     "veto_share",
 )
+#: What a verdict becomes in training; "unclear" teaches nothing.
+_LABELS = {"exhaust": "exhaust", "not-exhaust": "other_sound"}
 _STEPS = {"_db": 1.0, "_db_per_s": 1.0, "_s": 0.5}
 #: A second has eight rows of 125 ms in the level history.
 _ROWS_PER_S = 8
@@ -47,6 +51,8 @@ class Verdict:
     version: str
     figures: Mapping[str, float]
     is_trial: bool = False
+    #: The mean of the event's voice-free features, coarse; empty where the record held none.
+    features: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +130,101 @@ def rounded(name: str, value: float) -> float:
         raise InputError(f"the event's {name} is not a number")
     step = next((step for end, step in _STEPS.items() if name.endswith(end)), 0.01)
     return round(round(value / step) * step, 2)
+
+
+def mean_row(rows: Sequence[Sequence[float]]) -> tuple[float, ...]:
+    """Return the one row that a verdict keeps of an event's seconds: their mean, to 0.1.
+
+    Examples
+    --------
+    >>> mean_row([[1.0, 2.0], [2.0, 2.26]])
+    (1.5, 2.1)
+    """
+    return tuple(round(float(value), 1) for value in np.mean(np.asarray(rows, dtype=np.float64), axis=0))
+
+
+def verdict_table(verdicts: Iterable[Verdict]) -> Table:
+    """Return the decided verdicts that hold features as rows to learn from; none of them is ever measured on.
+
+    What is not an exhaust becomes a sound of the class "other": an officer says no more.
+    """
+    kept = [item for item in verdicts if item.features and item.verdict in _LABELS and not item.is_trial]
+    width = len(voicefree.voice_free_names())
+    rows = np.array([item.features for item in kept], dtype=np.float32).reshape(len(kept), width)
+    clips = tuple(
+        Clip(f"verdict-{number}", _LABELS[item.verdict], f"verdict:{number}", "officers", "verdict")
+        for number, item in enumerate(kept)
+    )
+    return Table(rows, np.zeros(len(kept)), np.arange(len(kept)), clips, voicefree.NAME)
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """How a feature lies on the street against training: Kolmogorov–Smirnov, stability index, a verdict.
+
+    An index above 0.25 is commonly called a large shift (population stability index, ten bins).
+    """
+
+    feature: str
+    statistic: float
+    p_value: float
+    stability_index: float
+    has_moved: bool
+
+
+def feature_shift(
+    names: Sequence[str],
+    training: NDArray[np.floating],
+    street: NDArray[np.floating],
+    *,
+    level: float = 0.01,
+) -> list[Shift]:
+    """Compare features of training clips with those of the street's events, strongest shift first.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Of the columns.
+    training, street : ndarray, shape (clips, features)
+        One row for each clip or event.
+    level : float
+        Of the test, divided by the number of features (Bonferroni).
+
+    Raises
+    ------
+    InputError
+        One of them is empty.
+    """
+    from scipy.stats import ks_2samp
+
+    if not len(training) or not len(street):
+        raise InputError("a shift needs clips of the training and events of the street")
+    rows = []
+    for column, name in enumerate(names):
+        old, new = training[:, column].astype(np.float64), street[:, column].astype(np.float64)
+        found = ks_2samp(old, new, method="asymp")
+        p_value = float(found.pvalue)
+        moved = p_value < level / len(names)
+        rows.append(Shift(name, float(found.statistic), p_value, stability_index(old, new), moved))
+    return sorted(rows, key=lambda row: (-row.statistic, row.feature))
+
+
+def stability_index(before: NDArray[np.float64], after: NDArray[np.float64], *, bins: int = 10) -> float:
+    """Return the population stability index over bins that hold equal shares of ``before``.
+
+    Examples
+    --------
+    >>> same = np.linspace(0, 1, 1000)
+    >>> round(stability_index(same, same), 6), stability_index(same, same + 2) > 1
+    (0.0, True)
+    """
+    edges = np.unique(np.quantile(before, np.linspace(0, 1, bins + 1)[1:-1]))
+    shares = []
+    for values in (before, after):
+        counts = np.bincount(np.searchsorted(edges, values, side="right"), minlength=edges.size + 1)
+        # half a count in an empty bin keeps the logarithm finite
+        shares.append(np.maximum(counts, 0.5) / values.size)
+    return float(np.sum((shares[1] - shares[0]) * np.log(shares[1] / shares[0])))
 
 
 def ends_on(day: date) -> date:

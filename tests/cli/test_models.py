@@ -105,3 +105,13 @@ def test_scoring_by_a_signature_that_needs_the_model_is_one_line(
     refused = noisewatch(*command)
     assert refused.code == 69
     assert "needs a model that is not there" in refused.err
+
+
+def test_verdicts_teach_the_voice_free_set_only(tmp_path: Path) -> None:
+    command = ("signatures", "train", tmp_path, "--out", tmp_path / "x", "--with-verdicts")
+    done = noisewatch(*command, tmp_path)
+    assert done.code == 2
+    assert "add --feature-set voice-free-1" in done.error_line
+    done = noisewatch(*command, tmp_path / "none", "--feature-set", "voice-free-1")
+    assert done.code == 66
+    assert "there are no verdicts" in done.error_line

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from noisewatch.errors import InputError, UsageError
 from noisewatch.evidence import custody, verdicts
 from noisewatch.evidence.log import EventLog
 from noisewatch.recognition.verdict import FIGURES, VERDICTS, Verdict, ends_on
+from noisewatch.recognition.voicefree import voice_free_names
 
 MADE = Verdict(date(2026, 3, 1), "exhaust", "exhaust", "1.0.0", dict.fromkeys(FIGURES, 1.0))
 
@@ -119,3 +121,21 @@ def test_a_file_that_is_no_verdict_is_named(tmp_path: Path) -> None:
     (tmp_path / f"2026-03-01-{'0' * 16}.json").write_text("{")
     with pytest.raises(InputError, match="2026-03-01"):
         verdicts.read(tmp_path, now=datetime(2026, 4, 1, tzinfo=UTC))
+
+
+def test_features_are_kept_and_those_of_another_set_are_passed_over(tmp_path: Path) -> None:
+    features = tuple(float(n) / 10 for n in range(len(voice_free_names())))
+    path = verdicts.keep(tmp_path, replace(MADE, day=datetime.now(UTC).date(), features=features))
+    (read,) = verdicts.read(tmp_path)
+    assert read.features == features
+    assert verdicts.read_one(path) == read
+    document = json.loads(path.read_text())
+    assert verdicts.from_document(document | {"feature_set": "voice-free-9"}, where=path).features == ()
+    with pytest.raises(InputError, match="is not a verdict"):
+        verdicts.from_document(document | {"features": [1.0]}, where=path)
+
+
+def test_a_single_verdict_that_has_ended_teaches_nothing(tmp_path: Path) -> None:
+    path = verdicts.keep(tmp_path, replace(MADE, day=date(2024, 1, 1)))
+    with pytest.raises(InputError, match="has ended twelve months after its day"):
+        verdicts.read_one(path)

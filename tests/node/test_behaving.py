@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from noisewatch.node.behaving import with_behaviour
+from noisewatch.node.behaving import voice_free, with_behaviour
 from noisewatch.node.pipeline import Pipeline, PipelineSettings, ReadyClip
 from noisewatch.node.schedule import OTHER_BEHAVIOUR, against_sealing
 from noisewatch.recognition.signature import find_signature, load_signature
+from noisewatch.recognition.voicefree import voice_free_names
 from noisewatch.records import AudioBlock
 
 SAMPLES = Path(__file__).resolve().parents[2] / "data" / "samples"
@@ -74,3 +75,14 @@ def test_a_behaviour_that_the_signature_is_not_meant_for_is_marked_and_told(read
     lost = with_behaviour(replace(ready, behaviours=("revving",), lost_samples=5))
     assert lost.event.why.endswith("behaviour unknown is none of revving")
     assert against_sealing(other.event.flags) == ["not a behaviour that the signature is meant for"]
+
+
+def test_a_record_says_voice_free_features_of_whole_seconds_of_the_event(ready: ReadyClip) -> None:
+    said = voice_free(ready)
+    assert said["feature_set"] == "voice-free-1"
+    assert 1 <= len(said["rows"]) <= min(10, ready.event.end_s - ready.event.onset_s + 1)
+    assert all(len(row) == len(voice_free_names()) for row in said["rows"])
+    json.dumps(said, allow_nan=False)
+    assert voice_free(replace(ready, lost_samples=1))["rows"] == []
+    quieter = voice_free(replace(ready, samples=ready.samples * np.float32(0.5)))
+    np.testing.assert_allclose(quieter["rows"], said["rows"], atol=0.02)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -17,10 +18,13 @@ from noisewatch.recognition.verdict import (
     drift,
     ends_on,
     event_figures,
+    feature_shift,
     rounded,
+    verdict_table,
     wilson,
     yield_by_month,
 )
+from noisewatch.recognition.voicefree import voice_free_names
 from noisewatch.records import ScoredWindow
 
 
@@ -115,3 +119,41 @@ def test_a_street_that_changed_is_told_from_one_that_did_not() -> None:
     assert moved[0].after - moved[0].before == pytest.approx(4.0, abs=1.5)
     with pytest.raises(InputError, match="before and after"):
         drift([], span(0.0))
+
+
+def told(verdict: str, value: float, **changes: object) -> Verdict:
+    features = (value,) * len(voice_free_names())
+    made = Verdict(
+        date(2026, 3, 1), verdict, "exhaust", "1.0.0", dict.fromkeys(FIGURES, 1.0), features=features
+    )
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def test_decided_verdicts_become_rows_to_learn_from_and_the_others_do_not() -> None:
+    given = [
+        told("exhaust", 1.0),
+        told("unclear", 2.0),
+        told("not-exhaust", 3.0),
+        told("exhaust", 4.0, is_trial=True),
+        told("exhaust", 5.0, features=()),
+    ]
+    table = verdict_table(given)
+    assert table.feature_set == "voice-free-1"
+    assert table.features[:, 0].tolist() == [1.0, 3.0]
+    assert [(clip.class_name, clip.origin) for clip in table.clips] == [
+        ("exhaust", "verdict"),
+        ("other", "verdict"),
+    ]
+    assert verdict_table([]).features.shape == (0, len(voice_free_names()))
+
+
+def test_a_feature_that_moved_is_found_and_one_that_stayed_is_not() -> None:
+    rng = np.random.default_rng(7)
+    training, street = rng.standard_normal((400, 3)), rng.standard_normal((60, 3))
+    street[:, 1] += 2.0
+    rows = feature_shift(("a", "b", "c"), training, street)
+    assert (rows[0].feature, rows[0].has_moved) == ("b", True)
+    assert not any(row.has_moved for row in rows[1:])
+    assert rows[0].stability_index > 0.25 > rows[2].stability_index
+    with pytest.raises(InputError, match="a shift needs"):
+        feature_shift(("a", "b", "c"), training, street[:0])

@@ -1,0 +1,81 @@
+"""What the analyst's commands train on beside recordings: synthetic clips and officers' verdicts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from noisewatch.cli.output import progress_line, say
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from noisewatch.recognition.tables import Table
+    from noisewatch.recognition.verdict import Verdict
+
+
+def synthetic_table(clips_per_kind: int, processes: int, feature_set: str) -> Table | None:
+    """Make the synthetic training clips, kinds beside each other; None where none are wanted."""
+    from functools import reduce
+
+    import joblib
+
+    from noisewatch.recognition.tables import Table
+    from noisewatch.simulation.library import kinds
+
+    if clips_per_kind == 0:
+        return None
+    running = joblib.Parallel(n_jobs=processes, return_as="generator")(
+        joblib.delayed(_synthetic_kind)(kind, clips_per_kind, feature_set) for kind in kinds()
+    )
+    tables: list[Table] = []
+    for done, made in enumerate(running, start=1):
+        tables.append(made)
+        progress_line("kinds of synthetic clips", done, len(kinds()))
+    return reduce(Table.joined, tables)
+
+
+def _synthetic_kind(kind: str, clips: int, feature_set: str) -> Table:
+    """Make the clips of one kind and their features; the work of one process."""
+    from noisewatch.recognition.synthetic import synthetic_sounds
+    from noisewatch.recognition.tables import table_of_sounds
+    from noisewatch.simulation.library import synthetic_clip
+
+    def maker(kind: str, seed: int, rate_hz: int, seconds: float) -> tuple[NDArray[np.float32], str]:
+        samples, truth = synthetic_clip(kind, seed=seed, rate_hz=rate_hz, seconds=seconds)
+        return samples, truth.label
+
+    made = synthetic_sounds([kind], clips_per_kind=clips, maker=maker)
+    return table_of_sounds(made, feature_set)
+
+
+def read_verdicts(path: Path) -> list[Verdict]:
+    """Read the verdicts of a custody folder, of its folder of verdicts, or of one file."""
+    from noisewatch.errors import MissingInputError
+    from noisewatch.evidence import verdicts
+
+    if path.is_file():
+        return [verdicts.read_one(path)]
+    folder = path / "verdicts" if (path / "verdicts").is_dir() else path
+    if not folder.is_dir():
+        raise MissingInputError("there are no verdicts", where=path)
+    return verdicts.read(folder)
+
+
+def verdict_table(path: Path | None, feature_set: str) -> Table | None:
+    """Return the verdicts as rows to learn from; refuse a feature set that they do not hold."""
+    from noisewatch.errors import UsageError
+    from noisewatch.recognition.verdict import verdict_table as rows_of
+    from noisewatch.recognition.voicefree import NAME
+
+    if path is None:
+        return None
+    if feature_set != NAME:
+        raise UsageError(
+            f"verdicts hold voice-free features, not {feature_set!r}", remedy=f"add --feature-set {NAME}"
+        )
+    given = read_verdicts(path)
+    table = rows_of(given)
+    say(f"{len(given)} verdicts, {len(table.clips)} of them decided, with features and no trial")
+    return table
