@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from noisewatch.cli.output import JsonOption, emit, say, table
-from noisewatch.errors import AnswerIsNo, ConfigurationError, TryAgainError
+from noisewatch.errors import AnswerIsNo, ConfigurationError, TryAgainError, UsageError
 
 NodeOption = Annotated[
     Path | None,
@@ -112,6 +112,9 @@ def verify(node: NodeOption = None, custody: CustodyOption = None, as_json: Json
         for problem in verdict.problems:
             part, _, what = problem.partition(": ")
             problems.append({"part": f"{path.name} {part}", "what": what})
+    if node is not None and custody is not None:
+        for what in _unseen(node, custody):
+            problems.append({"part": "node.jsonl since custody last saw it", "what": what})
     document = {
         "valid": not problems,
         "entries": sum(one["entries"] for one in logs),
@@ -127,6 +130,39 @@ def verify(node: NodeOption = None, custody: CustodyOption = None, as_json: Json
         raise AnswerIsNo(f"{len(problems)} problems in the logs")
 
 
+def list_entries(
+    who: Annotated[str | None, typer.Option(help="Only what this person did.")] = None,
+    object_: Annotated[
+        str | None, typer.Option("--object", help="Only what was done to this clip, person or day.")
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Only from this moment on, as 2026-11-01 or 2026-11-01T08:00:00Z.")
+    ] = None,
+    action: Annotated[str | None, typer.Option(help="Only this action, such as consultation.")] = None,
+    node: NodeOption = None,
+    custody: CustodyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say who did what, to what, when and why. With --json one entry a line.
+
+    \b
+    Example: noisewatch audit list --object ID --since 2026-11-01 --custody custody
+    """
+    from noisewatch.evidence.search import Wanted, search
+
+    wanted = Wanted(who=who, target=object_, since=_moment(since), action=action)
+    rows = []
+    for path, _, _ in _logs(node, custody):
+        for row in search(path, wanted):
+            document = {"log": path.name, "entry": row.seq, **row.said}
+            if as_json:
+                emit(document, as_json=True, human=None)
+            rows.append([row.said[key] for key in ("at", "who", "action", "target", "why")])
+    if not as_json:
+        human = table(["when", "who", "what", "object", "why"], rows) if rows else "nothing of that kind"
+        emit({}, as_json=False, human=human)
+
+
 def register(app: typer.Typer) -> None:
     """Add this person's commands."""
     group = typer.Typer(no_args_is_help=True, help="Data protection officer: when clips end.")
@@ -134,8 +170,30 @@ def register(app: typer.Typer) -> None:
     group.command("enforce")(enforce)
     app.add_typer(group, name="retention")
     audit = typer.Typer(no_args_is_help=True, help="Who did what, and whether the logs are whole.")
+    audit.command("list")(list_entries)
     audit.command("verify")(verify)
     app.add_typer(audit, name="audit")
+
+
+def _moment(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        remedy = "write it as 2026-11-01 or 2026-11-01T08:00:00Z"
+        raise UsageError("is not a moment", where="--since", remedy=remedy) from error
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
+def _unseen(node: Path, custody: Path) -> tuple[str, ...]:
+    """Return what of the box's log does not continue what custody last saw of it."""
+    from noisewatch.evidence import witness
+    from noisewatch.evidence.custody import open_custody
+    from noisewatch.evidence.durable import read_bounded
+
+    pem = read_bounded(node / "keys" / "node.pem", max_bytes=64 * 1024)
+    return witness.compare(open_custody(custody), node, node_pem=pem)
 
 
 def _logs(node: Path | None, custody: Path | None) -> list[tuple[Path, Path, str]]:

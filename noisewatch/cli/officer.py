@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -250,11 +250,18 @@ def export(
         language=choose_language(lang, os.environ),
     )
     made = make_package(order, node=node, custody=custody, out=out, passphrase=_passphrase(passphrase_file))
-    document = {"id": made.event_id, "package": str(made.package), "data_sha256": made.data_sha256}
+    document: dict[str, Any] = {
+        "id": made.event_id,
+        "package": str(made.package),
+        "data_sha256": made.data_sha256,
+    }
     human = f"package: {made.package}\nreport: {made.package / 'data' / 'report.pdf'}"
     if with_zip:
         document["zip"] = str(write_zip(made.package, made.package.with_name(f"{made.package.name}.zip")))
         human += f"\nzip: {document['zip']}"
+    document["alarms"] = list(made.alarms)
+    for alarm in made.alarms:
+        say(f"ALARM: the box's log does not continue what custody saw of it: {alarm}")
     if made.is_trial:
         say("trial: this package is worth nothing as evidence")
     emit(

@@ -13,10 +13,9 @@ from pathlib import Path
 
 from noisewatch import __version__
 from noisewatch.errors import InputError, PermissionRefusedError
-from noisewatch.evidence import bagit, jsonform, package, sshsig, unseal
+from noisewatch.evidence import bagit, jsonform, package, proofs, sshsig, unseal, witness
 from noisewatch.evidence.custody import Custody, open_custody
 from noisewatch.evidence.durable import read_bounded, storage_errors
-from noisewatch.evidence.log import row_from_line
 from noisewatch.evidence.request import Found, Request, find_event, make_request, open_store
 from noisewatch.evidence.words import Words
 
@@ -44,6 +43,7 @@ class Exported:
     data_sha256: str
     officer: str
     is_trial: bool
+    alarms: tuple[str, ...] = ()
 
 
 def export(
@@ -87,6 +87,7 @@ def export(
     )
     _check_target(out)
     found, clear = _open(order, request, opened, node=node, passphrase=passphrase)
+    alarms = witness.remember(opened, node, node_pem=found.node_pem, event_id=order.event_id, now=request.at)
     parts = _parts(order, found, clear, request=request, opened=opened, node=node)
     files = package.assemble(
         parts,
@@ -100,6 +101,7 @@ def export(
         data_sha256=hashlib.sha256(files[bagit.MANIFEST]).hexdigest(),
         officer=request.actor.name,
         is_trial=found.record.is_trial,
+        alarms=alarms,
     )
 
 
@@ -162,6 +164,8 @@ def _parts(
     spectrogram_png = plots.plot_spectrogram(
         seen.sound, rate_hz=seen.rate_hz, pascal_per_unit=scale, words=words
     )
+    node_log = proofs.excerpt(node / "log" / "node.jsonl", order.event_id)
+    custody_log = proofs.excerpt(opened.log_path, order.event_id)
     shown = report.ReportParts(
         record=record,
         event_json=found.signed,
@@ -182,8 +186,11 @@ def _parts(
         spectrogram_png=spectrogram_png,
         report_pdf=report.make_report(shown, words),
         request=_request_document(order, request, opened, part=part),
-        node_rows=rows_about(node / "log" / "node.jsonl", order.event_id),
-        custody_rows=rows_about(opened.log_path, order.event_id),
+        node_rows=node_log.rows,
+        custody_rows=custody_log.rows,
+        node_checkpoint=node_log.checkpoint,
+        custody_checkpoint=custody_log.checkpoint,
+        proofs=proofs.proofs_document(node_log, custody_log),
         authority_pem=opened.authority_pem(),
         node_pem=found.node_pem,
         allowed_signers=read_bounded(opened.trust / "allowed_signers", max_bytes=jsonform.MAX_BYTES),
@@ -205,20 +212,6 @@ def _request_document(order: Order, request: Request, opened: Custody, *, part: 
         "trial": opened.is_trial,
         "software": f"noisewatch {__version__}",
     }
-
-
-def rows_about(log: Path, event_id: str) -> bytes:
-    """Return the lines of a log that are about one event, as they stand there; of other events not a byte."""
-    if not log.is_file():
-        return b""
-    needle = f'"target":"{event_id}"'.encode()
-    lines = []
-    with storage_errors(log), log.open("rb") as stream:
-        for line in stream:
-            if needle in line and line.endswith(b"\n"):
-                row = row_from_line(line.rstrip(b"\n"), where=log)
-                lines += [line] if row.entry.target == event_id else []
-    return b"".join(lines)
 
 
 def _info(found: Found, request: Request, opened: Custody) -> list[tuple[str, str]]:

@@ -6,7 +6,7 @@ clips, on every disk. This module makes, shares and ends days; only ``unseal.py`
 
 A day that ended is written down in ``keyring/ended`` before its keys go: an old copy of the keyring, merged
 or laid back over it, never brings one back. Where a day's keys were replaced because somebody left, the
-former ones stay as ``previous`` for those who remain, since a box may seal to them until it gets its new bundle.
+former ones stay as ``previous`` for those who remain: a box may seal to them until it gets its new bundle.
 """
 
 from __future__ import annotations

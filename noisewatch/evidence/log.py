@@ -2,10 +2,11 @@
 
 One line is one entry in canonical JSON: ``seq``, ``previous_sha256``, ``at``, ``who``, ``action``,
 ``target``, ``why``, ``details`` and ``sha256``, which is the hash of the line's canonical form without that
-key. Those bytes can become the leaves of an RFC 6962 tree as they are.
+key.
 
-A chain alone cannot show that its tail was cut. So a log with a signer keeps a signed checkpoint beside it,
-renewed at each append (``checkpoint.py``).
+A chain alone cannot show that its tail was cut. So the lines are the leaves of an RFC 6962 tree
+(``merkle.py``), and a log with a signer keeps a signed checkpoint of its root beside it, renewed at each
+append (``checkpoint.py``).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import fcntl
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,6 +25,7 @@ from typing import Any
 from noisewatch.errors import InputError, InputOutputError, MissingInputError, UsageError
 from noisewatch.evidence import checkpoint, jsonform
 from noisewatch.evidence.durable import fsync_folder, remove_durably, storage_errors, write_all
+from noisewatch.evidence.merkle import Frontier, frontier_of, leaf_hash
 from noisewatch.evidence.seal import NodeSigner
 from noisewatch.records import LogEntry
 
@@ -115,8 +117,9 @@ class EventLog:
             raise UsageError(f"the action {entry.action!r} is not one of {', '.join(sorted(ACTIONS))}")
         with self._locked() as descriptor:
             last = _last_row(descriptor, self.path)
+            tree = self._tree(last)
             row = self._write(descriptor, last, entry)
-            self._write_checkpoint(row)
+            self._write_checkpoint(row, tree=None if tree is None else tree.append(leaf_hash(row.line)))
         return row.seq
 
     def entries(self) -> Iterator[LogRow]:
@@ -150,10 +153,18 @@ class EventLog:
             raise
         return row_from_line(line, where=self.path)
 
-    def _write_checkpoint(self, last: LogRow | None) -> None:
+    def _tree(self, last: LogRow | None) -> Frontier | None:
+        """Return the frontier that the checkpoint holds, where it is the one of the log as it stands."""
+        claim = checkpoint.read(self.path) if self._signer is not None else None
+        is_current = claim is not None and claim.entries == (0 if last is None else last.seq + 1)
+        return claim.frontier if claim is not None and is_current else None
+
+    def _write_checkpoint(self, last: LogRow | None, *, tree: Frontier | None = None) -> None:
         if self._signer is not None:
-            entries, digest = (0, GENESIS_SHA256) if last is None else (last.seq + 1, last.sha256)
-            checkpoint.write(self.path, entries=entries, last_sha256=digest, signer=self._signer)
+            digest = GENESIS_SHA256 if last is None else last.sha256
+            # the whole log is read only where the frontier was lost
+            tree = tree or frontier_of(leaf_hash(line) for _, line in _lines(self.path))
+            checkpoint.write(self.path, tree=tree, last_sha256=digest, signer=self._signer)
 
     def _compare_with_checkpoint(self, descriptor: int, last: LogRow | None) -> None:
         """Note for ever in the log itself what the checkpoint shows, then renew it."""
@@ -232,7 +243,8 @@ def verify(path: Path, *, authority_pem: bytes | None = None, role: str | None =
         if row.entry.action == "alteration" and row.entry.why in (TAIL_CUT, CHECKPOINT_LOST):
             problems.append(f"entry {seq}: notes that {row.entry.why}")
     if authority_pem is not None:
-        problems += _checkpoint_problems(path, by_seq, authority_pem=authority_pem, role=role)
+        lines = [row.line for row in rows]
+        problems += _checkpoint_problems(path, by_seq, lines, authority_pem=authority_pem, role=role)
     return LogVerdict(valid=not problems, entries=len(rows), problems=tuple(problems))
 
 
@@ -263,7 +275,12 @@ def _order_problems(seqs: list[int]) -> list[str]:
 
 
 def _checkpoint_problems(
-    path: Path, by_seq: Mapping[int, LogRow], *, authority_pem: bytes, role: str | None
+    path: Path,
+    by_seq: Mapping[int, LogRow],
+    lines: Sequence[bytes],
+    *,
+    authority_pem: bytes,
+    role: str | None,
 ) -> list[str]:
     claim = checkpoint.read(path)
     problem = checkpoint.problem_of(claim, log=path, authority_pem=authority_pem, role=role)
@@ -278,6 +295,8 @@ def _checkpoint_problems(
     row = by_seq.get(claim.entries - 1)
     if claim.entries > 0 and (row is None or row.sha256 != claim.last_sha256):
         problems.append(f"entry {claim.entries - 1}: is not the one that the checkpoint names: rewritten")
+    if frontier_of(leaf_hash(line) for line in lines[: claim.entries]).root.hex() != claim.root_sha256:
+        problems.append("tree: the entries do not give the root that the checkpoint signs")
     return problems
 
 

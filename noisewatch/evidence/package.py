@@ -14,7 +14,16 @@ from typing import Any
 from noisewatch.errors import UsageError
 from noisewatch.evidence import bagit, jsonform
 from noisewatch.evidence.durable import fsync_folder, storage_errors, write_atomic
-from noisewatch.evidence.verify import EVENT, EVENT_SIGNATURE, KNOWN, LEVELS, REQUEST
+from noisewatch.evidence.verify import (
+    CUSTODY_CHECKPOINT,
+    EVENT,
+    EVENT_SIGNATURE,
+    KNOWN,
+    LEVELS,
+    NODE_CHECKPOINT,
+    PROOFS,
+    REQUEST,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +45,9 @@ class Parts:
     request: Mapping[str, Any]
     node_rows: bytes
     custody_rows: bytes
+    node_checkpoint: bytes
+    custody_checkpoint: bytes
+    proofs: Mapping[str, Any]
     authority_pem: bytes
     node_pem: bytes
     allowed_signers: bytes
@@ -70,6 +82,9 @@ def assemble(
         REQUEST: jsonform.document_to_bytes(parts.request) + b"\n",
         "custody/node.jsonl": parts.node_rows,
         "custody/custody.jsonl": parts.custody_rows,
+        NODE_CHECKPOINT: parts.node_checkpoint,
+        CUSTODY_CHECKPOINT: parts.custody_checkpoint,
+        PROOFS: jsonform.document_to_bytes(parts.proofs) + b"\n",
         "keys/ca.pem": parts.authority_pem,
         "keys/node.pem": parts.node_pem,
         "keys/allowed_signers": parts.allowed_signers,

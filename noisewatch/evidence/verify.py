@@ -1,7 +1,7 @@
 """Verify a package: every byte, both signatures, the clip's place in the event record.
 
-The same verdict as ``verify.sh`` reaches with stock tools; on top, the form of ``event.json`` and the
-hashes of the log entries are checked here.
+The same verdict as ``verify.sh`` reaches with stock tools; on top, the form of ``event.json``, the hashes of
+the log entries and the proofs that they stand in the signed logs are checked here.
 """
 
 from __future__ import annotations
@@ -13,11 +13,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+
 from noisewatch.errors import AnswerIsNo, InputError, MissingInputError
-from noisewatch.evidence import bagit, cms, jsonform, sshsig
+from noisewatch.evidence import bagit, cms, jsonform, proofs, sshsig
 from noisewatch.evidence.bagit import Problem
 from noisewatch.evidence.log import row_from_line
-from noisewatch.evidence.seal import ROLE_NODE, role_of
+from noisewatch.evidence.seal import ROLE_CUSTODY_LOG, ROLE_NODE, role_of
 from noisewatch.records import EventRecord
 
 EVENT = "data/event.json"
@@ -27,6 +30,9 @@ REQUEST = "custody/request.json"
 CLIPS = {"data/clip.mp4": "viewing", "data/original.mp4": "original"}
 LEVELS = "data/levels.csv"
 LOGS = ("custody/node.jsonl", "custody/custody.jsonl")
+NODE_CHECKPOINT = "custody/node.checkpoint"
+CUSTODY_CHECKPOINT = "custody/custody.checkpoint"
+PROOFS = "custody/proofs.json"
 #: Every file of a package but the clip.
 KNOWN = (
     *(
@@ -46,7 +52,16 @@ KNOWN = (
         "data/plots/spectrogram.png",
         "data/report.pdf",
     ),
-    *(REQUEST, *LOGS, "keys/ca.pem", "keys/node.pem", "keys/allowed_signers"),
+    *(
+        REQUEST,
+        *LOGS,
+        NODE_CHECKPOINT,
+        CUSTODY_CHECKPOINT,
+        PROOFS,
+        "keys/ca.pem",
+        "keys/node.pem",
+        "keys/allowed_signers",
+    ),
 )
 CLIP_DURATION = "10.000"
 
@@ -58,6 +73,7 @@ class Trust:
     authority_pem: bytes
     allowed_signers: bytes
     revoked: bytes
+    revoked_nodes: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +121,12 @@ def read_trust(folder: Path) -> Trust:
         if not (folder / name).is_file():
             remedy = "ask the municipality for its trust folder"
             raise MissingInputError("no such file in the trust folder", where=folder / name, remedy=remedy)
-    revoked = folder / "revoked"
+    revoked, nodes = folder / "revoked", folder / "revoked_nodes"
     return Trust(
         authority_pem=(folder / "ca.pem").read_bytes(),
         allowed_signers=(folder / "allowed_signers").read_bytes(),
         revoked=revoked.read_bytes() if revoked.is_file() else b"",
+        revoked_nodes=nodes.read_bytes() if nodes.is_file() else b"",
     )
 
 
@@ -199,6 +216,7 @@ def _check_content(files: Mapping[str, bytes], *, anchors: Trust, problems: list
     if record is not None:
         _check_parts(files, record, problems)
         _check_rows(files, record.event.id, request, problems)
+        _check_proofs(files, anchors=anchors, problems=problems)
         if request is not None and request.get("target") != record.event.id:
             problems.append(Problem(REQUEST, "is about another event"))
     return Verdict(
@@ -284,7 +302,42 @@ def _check_node(
         return None
     if role_of(certificate) != ROLE_NODE:
         problems.append(Problem(EVENT_SIGNATURE, "is signed with a certificate that is not a box's"))
+    if record is not None and is_revoked(certificate, anchors.revoked_nodes, day=record.sealed_day):
+        problems.append(Problem(EVENT_SIGNATURE, "is signed by a box that was revoked by that day"))
     return certificate.subject.rfc4514_string()
+
+
+def is_revoked(certificate: x509.Certificate, revoked_nodes: bytes, *, day: str) -> bool:
+    """Tell whether ``trust/revoked_nodes`` distrusts a box on a UTC day.
+
+    Each line holds the SHA-256 of a certificate, the first UTC day on which it does not count, and its name.
+    """
+    own = certificate.fingerprint(hashes.SHA256()).hex()
+    lines = [line.split() for line in revoked_nodes.decode("utf-8", "replace").splitlines()]
+    return any(line[0] == own and day >= line[1] for line in lines if len(line) >= 2)
+
+
+def _check_proofs(files: Mapping[str, bytes], *, anchors: Trust, problems: list[Problem]) -> None:
+    """Check that each line stands in the log whose root the box, or custody, signed."""
+    document = _read_json(PROOFS, files, problems) or {}
+    if document.get("schema") != proofs.SCHEMA or set(document) != {"schema", "node", "custody"}:
+        problems.append(Problem(PROOFS, "does not hold the proofs of the log entries"))
+    for side, log, name, role in (
+        ("node", LOGS[0], NODE_CHECKPOINT, ROLE_NODE),
+        ("custody", LOGS[1], CUSTODY_CHECKPOINT, ROLE_CUSTODY_LOG),
+    ):
+        if log not in files or name not in files:
+            continue
+        for what in proofs.problems_of(
+            files[log],
+            files[name],
+            document.get(side),
+            log=log.rpartition("/")[2],
+            authority_pem=anchors.authority_pem,
+            role=role,
+        ):
+            part = name if what.startswith("checkpoint") else PROOFS if what.startswith("proofs") else log
+            problems.append(Problem(part, what))
 
 
 def _check_parts(files: Mapping[str, bytes], record: EventRecord, problems: list[Problem]) -> None:

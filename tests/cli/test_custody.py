@@ -245,3 +245,19 @@ def test_days_are_ended_and_an_old_copy_is_refused(tmp_path: Path) -> None:
     assert (ended["ended"], ended["days"]) == ([day], 39)
     merged = document(run("custody", "expire", "--merge", copy, "--custody", custody, "--json"))
     assert (merged["taken"], merged["refused"], merged["days"]) == ([], [day], 39)
+
+
+def test_an_auditor_asks_who_did_what_and_why(tmp_path: Path) -> None:
+    custody = tmp_path / "custody"
+    document(run("custody", "init", custody, "--trial", "--json"))
+    listed = run("audit", "list", "--object", "supervisor", "--custody", custody, "--json")
+    rows = [json.loads(line) for line in listed.stdout.splitlines()]
+    assert [(row["who"], row["why"], row["log"]) for row in rows] == [
+        ("custodian", "appointed", "custody.jsonl")
+    ]
+    shown = run("audit", "list", "--who", "custodian", "--since", "2026-01-01", "--custody", custody).stdout
+    assert "custody made" in shown
+    nothing = run("audit", "list", "--who", "nobody", "--custody", custody).stdout
+    assert nothing.strip() == "nothing of that kind"
+    wrong = run("audit", "list", "--since", "yesterday", "--custody", custody)
+    assert isinstance(refusal(wrong), UsageError)

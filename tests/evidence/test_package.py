@@ -338,19 +338,6 @@ def test_the_list_says_what_was_viewed_and_exported(place: sealed.Place, tmp_pat
     assert (unknown["viewed"], unknown["exported"]) == (None, None)
 
 
-def test_rows_about_an_event_are_taken_as_they_stand(tmp_path: Path) -> None:
-    path = tmp_path / "x.jsonl"
-    rows = made_up.make_rows(
-        *(
-            made_up.LogEntry("a", "pull", target, '"target":"ev-1"', made_up.CAPTURED_AT)
-            for target in ("ev-1", "ev-2")
-        )
-    )
-    path.write_bytes(rows)
-    assert export.rows_about(path, "ev-1") == rows.splitlines(keepends=True)[0]
-    assert export.rows_about(tmp_path / "none.jsonl", "ev-1") == b""
-
-
 def test_a_record_survives_the_way_to_json_and_back() -> None:
     record = made_up.make_record(b"clip", b"levels")
     document = jsonform.bytes_to_document(jsonform.document_to_bytes(jsonform.record_to_document(record)))

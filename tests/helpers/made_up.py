@@ -15,10 +15,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from noisewatch.evidence import jsonform, package, sshsig
+from noisewatch.evidence import checkpoint, jsonform, package, proofs, sshsig
 from noisewatch.evidence.levels import levels_to_csv
-from noisewatch.evidence.log import entry_line
-from noisewatch.evidence.seal import ROLE_AUTHORITY, ROLE_NODE, sign_detached
+from noisewatch.evidence.log import entry_line, row_from_line
+from noisewatch.evidence.merkle import frontier_of, leaf_hash
+from noisewatch.evidence.proofs import Excerpt
+from noisewatch.evidence.seal import ROLE_AUTHORITY, ROLE_CUSTODY_LOG, ROLE_NODE, NodeSigner, sign_detached
 from noisewatch.records import (
     ClipWindow,
     ClockState,
@@ -165,6 +167,8 @@ class Authority:
     certificate: x509.Certificate
     node_key: ec.EllipticCurvePrivateKey
     node_certificate: x509.Certificate
+    log_key: ec.EllipticCurvePrivateKey
+    log_certificate: x509.Certificate
 
     @property
     def trust(self) -> Path:
@@ -221,7 +225,10 @@ def make_authority(folder: Path, *, officer: str = "officer", node_role: str = R
     (folder / "trust" / "ca.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     (folder / "trust" / "allowed_signers").write_text(f'{officer} namespaces="noisewatch-package" {public}\n')
     (folder / "trust" / "revoked").write_bytes(b"")
-    return Authority(folder, key, certificate, node_key, node_certificate)
+    (folder / "trust" / "revoked_nodes").write_bytes(b"")
+    log_key = ec.generate_private_key(ec.SECP256R1())
+    log_certificate = _certificate(_name("log", ROLE_CUSTODY_LOG), log_key, by=key, issuer=certificate)
+    return Authority(folder, key, certificate, node_key, node_certificate, log_key, log_certificate)
 
 
 def make_parts(
@@ -232,6 +239,11 @@ def make_parts(
     part = "original" if clip_name == "original.mp4" else "viewing"
     record = make_record(clip, levels, event_id=event_id, part=part)
     event_json = jsonform.document_to_bytes(jsonform.record_to_document(record))
+    collected = LogEntry("noisewatch", "collection", event_id, "media sealed", CAPTURED_AT)
+    node_log = make_excerpt(authority, "node", collected)
+    custody_log = make_excerpt(
+        authority, "custody", LogEntry("officer", "disclosure", event_id, WHY, EXPORTED_AT)
+    )
     return package.Parts(
         event_json=event_json,
         event_p7s=authority.sign_cms(event_json),
@@ -249,12 +261,38 @@ def make_parts(
             "case": "PV-1",
             "at": EXPORTED_AT,
         },
-        node_rows=make_rows(LogEntry("noisewatch", "collection", event_id, "media sealed", CAPTURED_AT)),
-        custody_rows=make_rows(LogEntry("officer", "disclosure", event_id, WHY, EXPORTED_AT)),
+        node_rows=node_log.rows,
+        custody_rows=custody_log.rows,
+        node_checkpoint=node_log.checkpoint,
+        custody_checkpoint=custody_log.checkpoint,
+        proofs=proofs.proofs_document(node_log, custody_log),
         authority_pem=(authority.trust / "ca.pem").read_bytes(),
         node_pem=authority.node_certificate.public_bytes(serialization.Encoding.PEM),
         allowed_signers=(authority.trust / "allowed_signers").read_bytes(),
     )
+
+
+def make_excerpt(authority: Authority, side: str, entry: LogEntry) -> Excerpt:
+    """What a log of three lines, the last of them about the event, says of it, with proof and checkpoint."""
+    others = [
+        LogEntry("noisewatch", "people", f"other-{one}", "somebody else", CAPTURED_AT) for one in (1, 2)
+    ]
+    log = authority.folder / f"{side}-{entry.target}" / f"{side}.jsonl"
+    log.parent.mkdir(exist_ok=True)
+    rows = make_rows(*others, entry)
+    log.write_bytes(rows)
+    lines = rows.splitlines()
+    keys = {
+        "node": (authority.node_key, authority.node_certificate),
+        "custody": (authority.log_key, authority.log_certificate),
+    }
+    checkpoint.write(
+        log,
+        tree=frontier_of(leaf_hash(line) for line in lines),
+        last_sha256=row_from_line(lines[-1], where=log).sha256,
+        signer=NodeSigner(*keys[side]),
+    )
+    return proofs.excerpt(log, entry.target)
 
 
 def make_rows(*entries: LogEntry) -> bytes:

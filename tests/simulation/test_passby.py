@@ -92,7 +92,8 @@ def test_a_pulse_arrives_when_its_way_is_done(
     range_m = float(np.hypot(distance_m, along))
     arrival_s = emitted_s + range_m / SOUND_MPS
     assert float(np.argmax(heard)) / RATE_HZ == pytest.approx(arrival_s, abs=2.0 / RATE_HZ)
-    assert heard.max() == pytest.approx(1.0 / range_m, rel=0.03)
+    # a pulse that arrives between two samples loses up to a few per cent of its peak
+    assert heard.max() == pytest.approx(1.0 / range_m, rel=0.05)
 
 
 def test_twice_as_far_is_six_decibels_softer() -> None:

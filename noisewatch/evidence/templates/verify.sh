@@ -3,13 +3,14 @@
 #
 #   sh verify.sh TRUST [PACKAGE]
 #
-# TRUST    the folder that the municipality gave you: ca.pem, allowed_signers, revoked. With "-" instead
+# TRUST    the folder that the municipality gave you: ca.pem, allowed_signers, revoked, revoked_nodes. With "-" instead
 #          the package's own copies are used: that shows that it is intact, not where it came from.
 # PACKAGE  the folder of the package; without it, the folder in which this file lies.
 #
 # Take this file from the municipality too: a forged package can hold a forged verify.sh.
 # Exit: 0 good, 1 refused (each line names the part), 69 a tool is missing.
-# Left to `noisewatch clips verify`: the form of event.json and the chain of the log entries.
+# Left to `noisewatch clips verify`: the form of event.json, and the proofs that the log entries stand in
+# the logs whose checkpoints are here.
 set -u
 LC_ALL=C TZ=UTC0
 export LC_ALL TZ
@@ -123,6 +124,11 @@ if openssl cms -verify -binary -inform DER -in data/event.json.p7s -content data
     *",OU=noisewatch node,"*) ;;
     *) no data/event.json.p7s "is signed with a certificate that is not a box's" ;;
     esac
+    print=$(openssl x509 -in "$work/node.pem" -noout -fingerprint -sha256 | sed 's/.*=//' | tr -d : | tr A-F a-f)
+    since=$(sed -n "s/^$print \\([0-9-]*\\).*/\\1/p" "$trust/revoked_nodes" 2>/dev/null | sort | head -n 1)
+    if [ -n "$since" ] && [ "$(printf '%s\n%s\n' "$since" "$day" | sort | head -n 1)" = "$since" ]; then
+        no data/event.json.p7s "is signed by a box that was revoked by that day"
+    fi
 else
     no data/event.json.p7s "does not verify with this certificate authority"
     node=
