@@ -7,15 +7,21 @@ from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from noisewatch.acoustics.sync import SyncState, not_needed
+from noisewatch import __version__
+from noisewatch.acoustics.claps import SyncVerdict
+from noisewatch.acoustics.sync import MeasuredOffset, SyncRecord, SyncState, not_needed
 from noisewatch.capture.camera import VideoSource
-from noisewatch.capture.clock import StreetClock, utc_now
+from noisewatch.capture.clock import utc_now
 from noisewatch.capture.device import DeviceSource
 from noisewatch.capture.livecamera import LiveVideo
 from noisewatch.capture.microphone import AudioSource
 from noisewatch.capture.wallclock import LiveTime, WallClock, full_clock_state
+from noisewatch.errors import NoisewatchError
+from noisewatch.evidence.sync_store import append, sync_folder
 from noisewatch.node.box import Identity
+from noisewatch.node.selfcheck import NightlyCheck, WatchedClock
 from noisewatch.node.syncing import read_sync
 
 #: How often both clocks are read, in seconds: a step is placed in the street within this.
@@ -36,7 +42,7 @@ class Chain:
 
     Attributes
     ----------
-    clock : StreetClock
+    clock : WatchedClock
         Places pictures; with the measured offsets taken off.
     time : LiveTime or None
         UTC of live samples; None for a file, whose time comes with it.
@@ -54,12 +60,18 @@ class Chain:
         self._last_step_s = 0.0
         self._wall = WallClock()
         self.sync = self.read_sync()
+        settings = identity.config.calibration
         self.clock = street_clock(
             self.sync,
             rate_hz=audio.rate_hz,
             is_live=video is not None and video.is_live,
             has_camera_clock=identity.config.video.camera_clock,
         )
+        self._zone = ZoneInfo(identity.config.trigger.time_zone)
+        self._nightly = NightlyCheck(
+            self.clock, hour=settings.flash_hour, distance_m=settings.flash_distance_m, found=self._note
+        )
+        self.self_check = "none yet" if settings.flash_hour is not None else "no lamp is set"
         self.time = LiveTime(self.clock, self._wall, started_at=started_at) if audio.is_live else None
 
     def read_sync(self) -> SyncState:
@@ -79,6 +91,31 @@ class Chain:
         if self.time is not None and now_s - self._looked_s >= LOOK_S:
             self._looked_s = now_s
             self._last_step_s = self.time.look() or self._last_step_s
+            if self._video is not None and self._video.is_live:
+                self._nightly.look(utc_now().astimezone(self._zone))
+
+    def _note(self, verdict: SyncVerdict) -> None:
+        """Keep what a self-check found, and judge the offset anew; on the check's own thread."""
+        self.self_check = verdict.why
+        if not verdict.accepted or self._video is None:
+            return
+        found = MeasuredOffset(
+            verdict.offset_s, verdict.bound_s, verdict.spread_s, verdict.claps, verdict.agreeing
+        )
+        record = SyncRecord(
+            who=f"noisewatch {__version__}",
+            when=utc_now().replace(microsecond=0),
+            camera=self._video.description,
+            microphone=self._audio.description,
+            distance_m=self._identity.config.calibration.flash_distance_m,
+            offsets={self.clock.basis: found},
+            kind="self-check",
+        )
+        try:
+            append(sync_folder(self._identity.folder), record, signer=self._identity.signer)
+            self.sync = self.read_sync()
+        except NoisewatchError as error:
+            self.self_check = f"could not be noted: {error.line()}"
 
     def told(self) -> dict[str, Any]:
         """Return sound, picture, sync and clock as ``status`` tells them: no sound, no levels."""
@@ -86,7 +123,11 @@ class Chain:
         return {
             "sound": sound_told(self._audio),
             "picture": None if self._video is None else self._picture_told(self._video),
-            "sync": {"state": self.sync.name, "sentence": self.sync.sentence},
+            "sync": {
+                "state": self.sync.name,
+                "sentence": self.sync.sentence,
+                "self_check": self.self_check,
+            },
             "clock": clock,
         }
 
@@ -99,7 +140,7 @@ class Chain:
         return told | (asdict(video.stats()) if isinstance(video, LiveVideo) else {})
 
 
-def street_clock(sync: SyncState, *, rate_hz: int, is_live: bool, has_camera_clock: bool) -> StreetClock:
+def street_clock(sync: SyncState, *, rate_hz: int, is_live: bool, has_camera_clock: bool) -> WatchedClock:
     """Return the clock that takes off what was measured; pure.
 
     Without any measurement the camera's own clock is nearer to the truth than arrival. Where there is a
@@ -115,7 +156,7 @@ def street_clock(sync: SyncState, *, rate_hz: int, is_live: bool, has_camera_clo
     camera_offset_s: float | None = None
     if has_camera_clock and (camera is not None or not sync.offsets):
         camera_offset_s = 0.0 if camera is None else camera.offset_s
-    return StreetClock(
+    return WatchedClock(
         rate_hz=rate_hz,
         is_live=is_live,
         picture_offset_s=0.0 if arrival is None else arrival.offset_s,

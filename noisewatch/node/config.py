@@ -67,6 +67,13 @@ class AudioSection(_Section):
     channels: int = Field(
         1, ge=1, le=8, description="Channels asked of a live microphone; the first one measures."
     )
+    positions_m: tuple[tuple[float, float, float], ...] = Field(
+        (),
+        max_length=8,
+        description="Places of the microphones as [x, y, z] in metres, one per channel: x along the road to "
+        "the right as seen from the box, y towards the road, z up. With two or more the sound's direction "
+        "helps to tell vehicles apart.",
+    )
     ring_s: float = Field(60.0, ge=20, le=300, description="Seconds of sound and picture held in memory.")
 
 
@@ -95,6 +102,13 @@ class VideoSection(_Section):
         lt=180,
         description="Horizontal angle of the lens in degrees; with the lane's distance it tells how many "
         "pixels a plate is wide.",
+    )
+    pan_deg: float = Field(
+        0.0,
+        ge=-80,
+        le=80,
+        description="How far to the right of straight across the road the camera looks, in degrees; it tells "
+        "when a vehicle is in front of the microphone.",
     )
     picture_width_m: float | None = Field(
         None,
@@ -202,6 +216,16 @@ class CalibrationSection(_Section):
     )
     sync_maximum_age_days: float = Field(
         30.0, gt=0, le=365, description="A measured audio-video offset older than this is stale, in days."
+    )
+    flash_hour: int | None = Field(
+        None,
+        ge=0,
+        le=23,
+        description="Hour of the night in which the run looks for a minute at a lamp that flashes and beeps, "
+        "and notes what error is left between sound and picture; default: there is no such lamp.",
+    )
+    flash_distance_m: float = Field(
+        1.0, ge=0, le=50, description="Distance from that lamp's buzzer to the microphone, in metres."
     )
     allow_unsynchronised: bool = Field(
         default=False,
