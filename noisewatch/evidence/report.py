@@ -19,6 +19,7 @@ from fpdf.fonts import FontFace
 from numpy.typing import NDArray
 from PIL import Image
 
+from noisewatch.evidence.attributed import attribution_of, mark, sentence
 from noisewatch.evidence.summary import summary
 from noisewatch.evidence.words import Words
 from noisewatch.records import EventRecord, ScoredWindow
@@ -164,6 +165,9 @@ def _first_page(page: _Page, parts: ReportParts, words: Words) -> None:
     page.ln(1)
     for number, (label, text) in enumerate(summary(record, words)):
         page.row(label, text, bold=number in _BOLD_ROWS)
+    vehicle = sentence(record, words)
+    if vehicle is not None:
+        page.row(words("attribution"), vehicle)
     page.heading(words("what_not"), room_mm=20)
     page.text_block(f"{words('indication')} {words('what_not_more')}")
     for reason in record.not_evidence_because if record.is_trial else ():
@@ -177,9 +181,12 @@ def _still(page: _Page, parts: ReportParts, words: Words) -> None:
     if parts.still is None:
         page.text_block(words("no_still"))
         return
-    height, width = parts.still.shape[:2]
+    record = parts.record
+    peak_s = record.event.peak_s - record.clip.start_s
+    still = mark(parts.still, attribution_of(record), at_s=peak_s)
+    height, width = still.shape[:2]
     shown_mm = min(page.epw, _STILL_MM * width / height)
-    page.image(_jpeg(parts.still), x=page.l_margin, w=shown_mm)
+    page.image(_jpeg(still), x=page.l_margin, w=shown_mm)
 
 
 def _jpeg(picture: NDArray[Any]) -> io.BytesIO:
