@@ -25,6 +25,7 @@ PERSONS = (
     "officer",
     "custodian",
     "data_protection",
+    "privacy",
 )
 
 

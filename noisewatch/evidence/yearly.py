@@ -48,7 +48,7 @@ class _Life:
 def report_year(
     year: int,
     *,
-    node_rows: Sequence[LogRow],
+    node_rows: Sequence[Sequence[LogRow]],
     custody_rows: Sequence[LogRow],
     verdicts: Iterable[tuple[date, str]],
     now: datetime,
@@ -59,8 +59,10 @@ def report_year(
     ----------
     year : int
         Calendar year, UTC.
-    node_rows, custody_rows : sequence of LogRow
-        The whole logs; they must have been verified before they are relied on.
+    node_rows : sequence of sequence of LogRow
+        The whole log of each node; they must have been verified before they are relied on.
+    custody_rows : sequence of LogRow
+        Custody's log.
     verdicts : iterable of (date, str)
         Day and verdict of each that is kept; they end after twelve months.
     now : datetime
@@ -68,14 +70,17 @@ def report_year(
     """
     start, end = datetime(year, 1, 1, tzinfo=UTC), datetime(year + 1, 1, 1, tzinfo=UTC)
     until = min(end, now)
-    lives = _lives(node_rows)
+    lives = {f"{n} {key}": life for n, rows in enumerate(node_rows) for key, life in _lives(rows).items()}
+    rows_of_all = [row for rows in (*node_rows, custody_rows) for row in rows]
+    events = _event_figures(lives, start, end)
+    is_few = any(figure.is_suppressed for figure in events)
     figures = [
-        *_event_figures(lives, start, end),
+        *events,
         *_access_figures([row for row in custody_rows if start <= row.entry.at < end]),
         *_life_figures(lives, start, until),
-        *_forgetting(node_rows, start, end),
+        *_forgetting(node_rows, start, end, is_few=is_few),
         *_yield([verdict for day, verdict in verdicts if day.year == year]),
-        *_alarms([row for row in (*node_rows, *custody_rows) if start <= row.entry.at < end]),
+        *_alarms([row for row in rows_of_all if start <= row.entry.at < end]),
     ]
     began = [life.began for life in lives.values() if start <= life.began < end]
     views = [
@@ -161,23 +166,34 @@ def _life_figures(lives: Mapping[str, _Life], start: datetime, until: datetime) 
         Figure(
             "longest_life_days",
             None if longest_days is None else round(longest_days, 1),
-            "node log: first 'collection' to the proof of erasure, or to now; tests/evidence/test_retention.py",
+            "node log: first 'collection' to the proof of erasure, or to now",
         ),
     ]
 
 
-def _forgetting(rows: Sequence[LogRow], start: datetime, end: datetime) -> list[Figure]:
-    totals = [(row.entry.at, row.entry.details) for row in rows if row.entry.target == FORGOTTEN_TARGET]
-    before = [details for at, details in totals if at < start]
-    inside = [details for at, details in totals if start <= at < end]
+def _forgetting(
+    logs: Sequence[Sequence[LogRow]], start: datetime, end: datetime, *, is_few: bool
+) -> list[Figure]:
+    """Each node's totals run on for its life: the last of the year less the last before it.
+
+    Clips are ten seconds long: where their number is hidden, the seconds kept, and the seconds heard from
+    which they could be reckoned, are hidden with it.
+    """
+    sums: dict[str, int] = {}
+    for rows in logs:
+        totals = [(row.entry.at, row.entry.details) for row in rows if row.entry.target == FORGOTTEN_TARGET]
+        before = [details for at, details in totals if at < start]
+        inside = [details for at, details in totals if start <= at < end]
+        for key in ("heard_us", "kept_us", "forgotten_us"):
+            if inside:
+                first = int(before[-1][key]) if before else 0
+                sums[key] = sums.get(key, 0) + int(inside[-1][key]) - first
     source = "node log: signed totals of 'unmatched sound', last of the year less last before it"
     figures = []
-    for key in ("heard_us", "kept_us", "forgotten_us"):
-        value = None
-        if inside:
-            first = int(before[-1][key]) if before else 0
-            value = round((int(inside[-1][key]) - first) / 1e6, 3)
-        figures.append(Figure(f"seconds_{key.removesuffix('_us')}", value, source))
+    for name in ("heard", "kept", "forgotten"):
+        total, hidden = sums.get(f"{name}_us"), is_few and name != "forgotten"
+        value = None if total is None or hidden else round(total / 1e6, 3)
+        figures.append(Figure(f"seconds_{name}", value, source, is_suppressed=hidden))
     return figures
 
 
