@@ -6,31 +6,24 @@ The comments in the file are the descriptions of the fields below, so that the t
 from __future__ import annotations
 
 import difflib
-import json
 import tomllib
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
 from noisewatch.errors import ConfigurationError, MissingInputError
+from noisewatch.node.section import PeriodSection, Section, toml_value
 
 #: A configuration is a page of text; anything far larger is a mistake or an attack.
 MAXIMUM_BYTES = 256 * 1024
 
-#: A span of local time, over midnight too.
-HOURS = r"^([01]\d|2[0-3]):[0-5]\d-(([01]\d|2[0-3]):[0-5]\d|24:00)$"
-
 Point = tuple[Annotated[float, Field(ge=0.0, le=1.0)], Annotated[float, Field(ge=0.0, le=1.0)]]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class SiteSection(_Section):
+class SiteSection(Section):
     """Where the box hangs; part of every event."""
 
     name: str = Field(
@@ -52,7 +45,7 @@ class SiteSection(_Section):
     )
 
 
-class AudioSection(_Section):
+class AudioSection(Section):
     """The microphone."""
 
     source: str = Field(
@@ -77,7 +70,7 @@ class AudioSection(_Section):
     ring_s: float = Field(60.0, ge=20, le=300, description="Seconds of sound and picture held in memory.")
 
 
-class VideoSection(_Section):
+class VideoSection(Section):
     """The camera."""
 
     source: str = Field(
@@ -135,23 +128,7 @@ class VideoSection(_Section):
         return points
 
 
-class PeriodSection(_Section):
-    """A time with a gate of its own: a school zone, a night."""
-
-    name: str = Field(min_length=1, max_length=40, description="As reasons call it.")
-    gate_db: float = Field(ge=30, le=140, description="LAFmax from which a match counts then, in dB.")
-    hours: tuple[Annotated[str, Field(pattern=HOURS)], ...] = Field(
-        (), description="Spans of local time; empty means the whole day."
-    )
-    weekdays: tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...] = Field(
-        (), description="Days; empty means all. A night belongs to the day on which it began."
-    )
-    holidays: Literal["also", "only", "never"] = Field(
-        "also", description="What holidays have to do with it."
-    )
-
-
-class TriggerSection(_Section):
+class TriggerSection(Section):
     """When an event opens, and how many."""
 
     signatures: tuple[str, ...] = Field(
@@ -201,7 +178,7 @@ class TriggerSection(_Section):
     )
 
 
-class CalibrationSection(_Section):
+class CalibrationSection(Section):
     """When a reading may stand as evidence."""
 
     allow_uncalibrated: bool = Field(
@@ -245,7 +222,7 @@ class CalibrationSection(_Section):
     windscreen: bool = Field(default=True, description="Whether a windscreen is mounted.")
 
 
-class RetentionSection(_Section):
+class RetentionSection(Section):
     """How long anything lives. It can be shortened here, never lengthened."""
 
     maximum_days: int = Field(
@@ -262,7 +239,7 @@ class RetentionSection(_Section):
     )
 
 
-class MemorySection(_Section):
+class MemorySection(Section):
     """What keeps sound and picture that match nothing in memory."""
 
     lock: bool = Field(
@@ -274,7 +251,7 @@ class MemorySection(_Section):
     )
 
 
-class NodeConfig(_Section):
+class NodeConfig(Section):
     """A node's whole configuration."""
 
     version: int = Field(1, ge=1, le=1, description="Version of this file's form.")
@@ -373,33 +350,19 @@ def render_config(config: NodeConfig) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _render_section(section: _Section, lines: list[str], *, prefix: str) -> None:
-    tables: list[tuple[str, _Section]] = []
+def _render_section(section: Section, lines: list[str], *, prefix: str) -> None:
+    tables: list[tuple[str, Section]] = []
     for key, field in type(section).model_fields.items():
         value = getattr(section, key)
-        if isinstance(value, _Section):
+        if isinstance(value, Section):
             tables.append((key, value))
             continue
         lines.append(f"# {field.description}")
-        lines.append(f"# {key} =" if value is None else f"{key} = {_toml_value(value)}")
+        lines.append(f"# {key} =" if value is None else f"{key} = {toml_value(value)}")
     for key, table in tables:
         description = type(section).model_fields[key].description
         lines += ["", f"# {description}", f"[{prefix}{key}]"]
         _render_section(table, lines, prefix=f"{prefix}{key}.")
-
-
-def _toml_value(value: object) -> str:
-    if isinstance(value, tuple):
-        return "[" + ", ".join(_toml_value(item) for item in value) + "]"
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, _Section):
-        keys = (f"{key} = {_toml_value(item)}" for key, item in value)
-        return "{" + ", ".join(keys) + "}"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    # JSON strings and numbers are TOML strings and numbers
-    return json.dumps(value, ensure_ascii=False)
 
 
 def _key_of(error: ErrorDetails) -> str:

@@ -209,9 +209,13 @@ class ClipSealer:
 
     def _job(self, ready: ReadyClip, key: DayKey, *, vehicle: Any = None) -> Job:
         """Ask for the original, or with a vehicle's boxes (perhaps none) for the viewing copy."""
+        config = self._facts.config
         heard = {
             "peak_s": ready.event.peak_s - ready.window.start_s,
-            "lane_distance_m": self._facts.config.site.lane_distance_m,
+            "lane_distance_m": config.site.lane_distance_m,
+            "positions_m": config.audio.positions_m,
+            "view_deg": config.video.lens_angle_deg,
+            "pan_deg": config.video.pan_deg,
         }
         return Job(
             kind="original" if vehicle is None else "viewing",
