@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from noisewatch.evidence.evaluation_report import Street
     from noisewatch.recognition.tables import Table
     from noisewatch.recognition.verdict import Verdict
 
@@ -79,3 +80,48 @@ def verdict_table(path: Path | None, feature_set: str) -> Table | None:
     table = rows_of(given)
     say(f"{len(given)} verdicts, {len(table.clips)} of them decided, with features and no trial")
     return table
+
+
+def street_of(given: list[Verdict], corpus: Path, *, version: str) -> Street:
+    """Return yield by month, and drift, of what officers said; features only where the verdicts hold them.
+
+    Parameters
+    ----------
+    given : list of Verdict
+        Trial ones are left out.
+    corpus : Path
+        What the signature was trained on; its features are computed, or taken from the cache.
+    version : str
+        Of the signature: verdicts of other versions say nothing of its yield.
+    """
+    import os
+
+    import numpy as np
+
+    from noisewatch.evidence.evaluation_report import Street
+    from noisewatch.recognition.corpus import read_manifest
+    from noisewatch.recognition.tables import default_cache, table_of_corpus
+    from noisewatch.recognition.verdict import drift, feature_shift, yield_by_month
+    from noisewatch.recognition.verdict import verdict_table as rows_of
+    from noisewatch.recognition.voicefree import NAME, voice_free_names
+
+    told = sorted((item for item in given if not item.is_trial), key=lambda item: item.day)
+    of_version = [item for item in told if item.version == version]
+    middle = len(told) // 2
+    moved = drift([i.figures for i in told[:middle]], [i.figures for i in told[middle:]]) if middle else []
+    heard = rows_of(told).features
+    shifts = []
+    if len(heard):
+        made = table_of_corpus(
+            read_manifest(corpus),
+            jobs=os.cpu_count() or 1,
+            cache=default_cache(),
+            progress=progress_line,
+            feature_set=NAME,
+        )
+        loud = made.loud_rows()
+        means = [
+            made.features[loud & (made.clip_of == index)].mean(axis=0) for index in range(len(made.clips))
+        ]
+        shifts = feature_shift(voice_free_names(), np.array(means), heard)
+    return Street(yield_by_month(of_version), moved, shifts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,13 +11,14 @@ import typer
 
 from noisewatch.cli import compare
 from noisewatch.cli.cluster import DaskOption, JobsOption, work_on
-from noisewatch.cli.material import synthetic_table, verdict_table
+from noisewatch.cli.material import read_verdicts, street_of, synthetic_table, verdict_table
 from noisewatch.cli.output import JsonOption, emit, progress_line, table
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from noisewatch.evidence.evaluation_report import Street as StreetSaid
     from noisewatch.recognition.recipe import Judgement
 
 SignatureOption = Annotated[str, typer.Option("--signature", help="Name of a signature, or its folder.")]
@@ -215,6 +216,14 @@ def evaluate(
     report: Annotated[
         Path | None, typer.Option("--report", metavar="OUT.html", help="Also write a report with plots.")
     ] = None,
+    verdicts: Annotated[
+        Path | None,
+        typer.Option(
+            "--verdicts",
+            metavar="DIR",
+            help="Officers' verdicts: the report shows yield over time and drift.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure a signature on a corpus: AUROC, recall, yield, share lost, false clips a day, with intervals.
@@ -237,6 +246,7 @@ def evaluate(
         raise UsageError("--fixed and --feature-set contradict each other: a model has its own features")
     if report is not None and not report.parent.is_dir():
         raise UsageError("the folder of the report is not there", where=report)
+    told = None if verdicts is None else read_verdicts(verdicts)
     folder = (corpus or default_corpus()).resolve()
     wanted = ready_set(feature_set or load_signature(find_signature(signature)).feature_set).name
     with work_on(dask, jobs) as processes:
@@ -252,15 +262,28 @@ def evaluate(
         )
     figures = judgement.figures(street=Street(base_rate, passes), draws=draws)
     human = _figures_table(figures)
+    street = None if told is None else street_of(told, folder, version=judgement.version)
+    if street is not None:
+        figures["yield_by_month"] = [
+            {**asdict(month), "share": month.share if month.exhaust + month.not_exhaust else None}
+            for month in street.months
+        ]
+        figures["feature_shifts"] = [asdict(shift) for shift in street.shifts]
     if report is not None:
-        _write_report(report, judgement, figures, draws=draws, corpus=folder)
+        _write_report(report, judgement, figures, draws=draws, corpus=folder, street=street)
         figures["report"] = str(report)
         human += f"\nwritten: {report}"
     emit(figures, as_json=as_json, human=human)
 
 
 def _write_report(
-    path: Path, judgement: Judgement, figures: dict[str, Any], *, draws: int, corpus: Path
+    path: Path,
+    judgement: Judgement,
+    figures: dict[str, Any],
+    *,
+    draws: int,
+    corpus: Path,
+    street: StreetSaid | None,
 ) -> None:
     from noisewatch import __version__
     from noisewatch.evidence.durable import write_atomic
@@ -269,7 +292,7 @@ def _write_report(
 
     drawn = curves(judgement.judged, threshold=judgement.threshold, draws=draws)
     name = corpus.resolve().name
-    page = evaluation_html(figures, drawn, corpus=name, software=f"noisewatch {__version__}")
+    page = evaluation_html(figures, drawn, corpus=name, software=f"noisewatch {__version__}", street=street)
     write_atomic(path, page, mode=0o644)
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import html
 import io
+import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import matplotlib
@@ -13,7 +15,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from noisewatch.recognition.curves import Band, Curves
+from noisewatch.recognition.verdict import Drift, Month, Shift
 
+#: Features in the table of shifts.
+SHIFTS_SHOWN = 15
 _BLUE, _ORANGE, _GREY = "#0072b2", "#e69f00", "#888888"
 _STYLE: Any = {
     "font.family": "DejaVu Sans",
@@ -48,7 +53,26 @@ text-align:right}th:first-child,td:first-child{text-align:left}th{font-weight:60
 """
 
 
-def evaluation_html(document: Mapping[str, Any], curves: Curves, *, corpus: str, software: str) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Street:
+    """What officers said of the street's events since training, and how its features lie against training's.
+
+    ``moved`` compares the events' figures of the older half of the verdicts with those of the newer half.
+    """
+
+    months: Sequence[Month]
+    moved: Sequence[Drift]
+    shifts: Sequence[Shift]
+
+
+def evaluation_html(
+    document: Mapping[str, Any],
+    curves: Curves,
+    *,
+    corpus: str,
+    software: str,
+    street: Street | None = None,
+) -> bytes:
     """Return the whole report.
 
     Parameters
@@ -59,6 +83,8 @@ def evaluation_html(document: Mapping[str, Any], curves: Curves, *, corpus: str,
         Of the same clips.
     corpus, software : str
         What the report names as its origin.
+    street : Street, optional
+        Yield over time and drift, from officers' verdicts.
 
     Returns
     -------
@@ -80,6 +106,7 @@ def evaluation_html(document: Mapping[str, Any], curves: Curves, *, corpus: str,
         _confusion_part(curves),
         _labels_part(document),
         _sources_part(document, curves),
+        "" if street is None else _street_part(street),
         f'<p class="note">Scores are an indication for a technical inspection. {_text(software)}</p>',
     ]
     head = (
@@ -159,6 +186,55 @@ def _sources_part(document: Mapping[str, Any], curves: Curves) -> str:
         )
     header = ("source", "found", "lost", "false", "rightly left", "recall", "false share", "AUROC")
     return f'<h2>By source</h2><div class="scroll">{_table(header, rows)}</div>'
+
+
+def _street_part(street: Street) -> str:
+    months = [
+        (m.month, m.exhaust, m.not_exhaust, m.unclear, _share(m.share), f"{m.low:.2f} to {m.high:.2f}")
+        for m in street.months
+    ]
+    parts = [
+        "<h2>What officers said: yield over time</h2>",
+        _image(_yield_plot(street.months), "yield of each month with its interval") if months else "",
+        _table(("month", "exhaust", "not exhaust", "unclear", "yield", "95 % interval"), months),
+        "<h2>Drift since training</h2>",
+        "<p>Features of the street's events against those of the training recordings. A stability index "
+        "above 0.25 is a large shift; recordings differ from streets anyway: watch what changes.</p>",
+    ]
+    shifts = [
+        (s.feature, f"{s.statistic:.2f}", f"{s.stability_index:.2f}", "yes" if s.has_moved else "no")
+        for s in street.shifts[:SHIFTS_SHOWN]
+    ]
+    moved = [
+        (d.figure, f"{d.before:g}", f"{d.after:g}", f"{d.statistic:.2f}", "yes" if d.has_moved else "no")
+        for d in street.moved
+    ]
+    if shifts:
+        parts.append(_table(("feature", "Kolmogorov–Smirnov", "stability index", "has moved"), shifts))
+    else:
+        parts.append("<p>The verdicts hold no features of this kind.</p>")
+    if moved:
+        parts.append("<p>Figures of the older half of the verdicts against the newer half, by median:</p>")
+        parts.append(_table(("figure", "before", "after", "Kolmogorov–Smirnov", "has moved"), moved))
+    return "".join(parts)
+
+
+def _yield_plot(months: Sequence[Month]) -> Figure:
+    figure = Figure(figsize=(6.0, 2.8), dpi=110, layout="constrained")
+    axes = figure.add_subplot()
+    decided = [month for month in months if month.exhaust + month.not_exhaust]
+    place = range(len(decided))
+    below = [month.share - month.low for month in decided]
+    above = [month.high - month.share for month in decided]
+    shares = [month.share for month in decided]
+    axes.errorbar(list(place), shares, yerr=(below, above), color=_BLUE, marker="o", capsize=2)
+    axes.set_xticks(list(place), [month.month for month in decided])
+    axes.set(ylim=(0, 1.01), ylabel="yield")
+    return figure
+
+
+def _share(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.2f}"
 
 
 def _roc_plot(roc: Band) -> Figure:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 
-from noisewatch.evidence.evaluation_report import evaluation_html
+from noisewatch.evidence.evaluation_report import Street, evaluation_html
 from noisewatch.recognition.curves import curves
 from noisewatch.recognition.evaluation import Judged, evaluate
+from noisewatch.recognition.verdict import FIGURES, Verdict, drift, feature_shift, yield_by_month
 
 
 @pytest.fixture(scope="module")
@@ -85,3 +88,30 @@ def test_the_page_holds_every_part_that_was_asked_for(page: str, judged: list[Ju
 def test_the_same_evaluation_gives_the_same_bytes(page: str, judged: list[Judged]) -> None:
     assert make(judged) == page
     assert not re.search(r"\b20\d\d-\d\d-\d\d\b", page)
+
+
+def test_what_officers_said_becomes_yield_over_time_and_drift(judged: list[Judged]) -> None:
+    def said(day: date, verdict: str, level_db: float) -> Verdict:
+        figures = dict.fromkeys(FIGURES, 1.0) | {"lafmax_db": level_db}
+        return Verdict(day, verdict, "exhaust", "1.0.0", figures)
+
+    given = [
+        said(date(2026, 1 + n % 3, 5), "exhaust" if n % 4 else "not-exhaust", 80.0 + n) for n in range(60)
+    ]
+    rng = np.random.default_rng(1)
+    street = Street(
+        yield_by_month(given),
+        drift([item.figures for item in given[:30]], [item.figures for item in given[30:]]),
+        feature_shift(("low_band_0", "firing_height"), rng.normal(size=(200, 2)), rng.normal(2, 1, (50, 2))),
+    )
+    figures = {"signature": "exhaust", "how": "fixed", **evaluate(judged, threshold=0.6, draws=20)}
+    drawn = curves(judged, threshold=0.6, draws=20)
+    text = evaluation_html(figures, drawn, corpus="c", software="t", street=street).decode()
+    assert "yield over time" in text
+    assert re.search(r"<td>2026-02</td><td>15</td><td>5</td><td>0</td><td>0.75</td>", text)
+    assert re.search(r"<td>firing_height</td>.*?<td>yes</td>", text)
+    assert re.search(r"<td>lafmax_db</td><td>94.5</td><td>124.5</td><td>1.00</td><td>yes</td>", text)
+    none = Street([], [], [])
+    assert (
+        "hold no features" in evaluation_html(figures, drawn, corpus="c", software="t", street=none).decode()
+    )
