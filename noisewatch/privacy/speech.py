@@ -1,26 +1,36 @@
-"""Destroy every voice in a sound: what leaves is new noise and says only how loud each band was, slowly.
+"""Destroy every voice in a sound: what leaves is new noise, the orders of an engine, and the level.
 
-No detector decides anything: under an engine a voice cannot be found, so every sound is treated whole. The
-sound itself is thrown away. Only the energy of each one-third-octave band in windows of 0.5 s passes, and
-noise drawn from the system's entropy takes its place. Reversing this would need what was never kept.
+No detector decides whether: under an engine a voice cannot be found, so every sound is treated whole. The
+sound itself is thrown away. What passes is, for each channel,
+
+* how loud each one-third octave was in windows of 0.5 s, blurred over an octave and recoloured at random,
+  carried by noise drawn from the system's entropy (:mod:`~noisewatch.privacy.bandnoise`);
+* the orders of an engine where most of the low band repeats with its firing, averaged over 0.5 s
+  (:mod:`~noisewatch.privacy.orders`);
+* the moments of bangs, as bursts of one fixed shape (:mod:`~noisewatch.privacy.level`);
+* the course of the A-weighted level, no finer than ``levels.csv`` states it.
+
+There is nothing to reverse: with the entropy known too, no more than these figures could be had.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from noisewatch.privacy.bandnoise import Recipe, band_edges, band_noise, random_colour
+from noisewatch.privacy.level import follow_level, with_bangs
+from noisewatch.privacy.orders import engine_orders
+
 #: Name and version of the method; it stands in each record.
-METHOD = "third-octave-noise-1"
-#: Energy is known no finer than this, in seconds.
-WINDOW_S = 0.5
+METHOD = "band-noise-and-orders-2"
 MIN_ENTROPY_BYTES = 32
 
-_LOWEST_HZ = 20.0
+_RECIPE = Recipe()
+_SHORTEST_FOR_ORDERS_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +44,7 @@ class TreatedSound:
     method : str
         :data:`METHOD`.
     details : mapping
-        Figures of this treatment: window in seconds, number of bands.
+        Figures of the method: window in seconds, number of bands, blur in octaves, colour in dB.
     """
 
     samples: NDArray[np.float32]
@@ -42,8 +52,13 @@ class TreatedSound:
     details: Mapping[str, float | str]
 
 
-def destroy_voices(samples: NDArray[np.float32], *, rate_hz: int, entropy: bytes) -> TreatedSound:
-    """Return the sound as noise that follows each one-third-octave band's energy in windows of 0.5 s.
+def destroy_voices(
+    samples: NDArray[np.float32], *, rate_hz: int, entropy: bytes, recipe: Recipe = _RECIPE
+) -> TreatedSound:
+    """Return the sound without any voice in it, at the same level.
+
+    Treat a sound once: two treatments of the same sound could be averaged, and say a little more of its tone
+    colour than one.
 
     Parameters
     ----------
@@ -53,6 +68,8 @@ def destroy_voices(samples: NDArray[np.float32], *, rate_hz: int, entropy: bytes
         Sample rate in hertz, 4000 or more.
     entropy : bytes
         32 bytes or more from the system's source of randomness, for this sound only and never kept.
+    recipe : Recipe
+        How much passes; only tests and benchmarks take another than the default.
 
     Raises
     ------
@@ -64,23 +81,31 @@ def destroy_voices(samples: NDArray[np.float32], *, rate_hz: int, entropy: bytes
     >>> import os
     >>> tone = np.sin(2 * np.pi * 500 * np.arange(32000) / 16000).astype(np.float32)[np.newaxis]
     >>> treated = destroy_voices(tone, rate_hz=16000, entropy=os.urandom(32))
-    >>> treated.samples.shape, bool(abs(np.std(treated.samples) / np.std(tone) - 1) < 0.02)
+    >>> treated.samples.shape, treated.method == METHOD
     ((1, 32000), True)
     """
     _check(samples, rate_hz, entropy)
-    edges_hz = _band_edges(rate_hz)
-    treated = np.empty_like(samples)
+    edges = band_edges(rate_hz)
+    colour = random_colour(entropy, edges_hz=edges, deviation_db=recipe.colour_db)
+    treated = np.zeros_like(samples)
     for number, channel in enumerate(samples):
-        seed = entropy + number.to_bytes(4, "big")
-        treated[number] = _treat(channel.astype(np.float64), rate_hz, edges_hz, seed)
-    details = {"window_s": WINDOW_S, "bands": float(edges_hz.size - 1)}
+        if np.any(channel):
+            own = entropy + number.to_bytes(4, "big")
+            treated[number] = _treat(channel.astype(np.float64), rate_hz, own, recipe, colour)
+    details: dict[str, float | str] = {
+        "window_s": recipe.window_s,
+        "bands": float(edges.size - 1),
+        "blur_octaves": recipe.blur_octaves,
+        "colour_db": recipe.colour_db,
+    }
     return TreatedSound(treated, METHOD, details)
 
 
 def _check(samples: NDArray[np.float32], rate_hz: int, entropy: bytes) -> None:
     if samples.ndim != 2 or 0 in samples.shape or samples.dtype != np.float32:
-        raise ValueError(f"voices are destroyed in float32 samples (channels, n), not {samples.dtype} "
-                         f"{samples.shape}")  # fmt: skip
+        raise ValueError(
+            f"voices are destroyed in float32 (channels, n), not {samples.dtype} {samples.shape}"
+        )
     if not np.all(np.isfinite(samples)):
         raise ValueError("the sound to treat holds samples that are not finite")
     if rate_hz < 4000:
@@ -89,40 +114,13 @@ def _check(samples: NDArray[np.float32], rate_hz: int, entropy: bytes) -> None:
         raise ValueError(f"{len(entropy)} bytes of entropy are too few, {MIN_ENTROPY_BYTES} are needed")
 
 
-def _band_edges(rate_hz: int) -> NDArray[np.float64]:
-    """Return the edges of the bands in hertz: 0, one-third octaves on base 10, half the rate."""
-    top = int(np.floor(10.0 * np.log10(0.45 * rate_hz)))
-    edges = 10.0 ** ((np.arange(int(10 * np.log10(_LOWEST_HZ)) + 1, top + 1) - 0.5) / 10.0)
-    return np.concatenate([[0.0], edges, [rate_hz / 2.0 + 1.0]])
-
-
 def _treat(
-    wave: NDArray[np.float64], rate_hz: int, edges_hz: NDArray[np.float64], seed: bytes
+    wave: NDArray[np.float64], rate_hz: int, entropy: bytes, recipe: Recipe, colour: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Return noise with the band energies of one channel, frame by frame, at the same mean square."""
-    half = max(round(WINDOW_S * rate_hz / 2), 1)
-    size = 2 * half
-    frames = -(-wave.size // half) + 1
-    padded = np.zeros((frames + 1) * half)
-    padded[half : half + wave.size] = wave
-    window = np.sin(np.pi * (np.arange(size) + 0.5) / size)
-    hertz = np.fft.rfftfreq(size, 1.0 / rate_hz)
-    band = np.searchsorted(edges_hz, hertz, side="right") - 1
-    width = np.bincount(band, minlength=edges_hz.size - 1)
-    phases = _uniform(seed, frames * hertz.size).reshape(frames, hertz.size)
-    result = np.zeros_like(padded)
-    for frame in range(frames):
-        part = slice(frame * half, frame * half + size)
-        power = np.abs(np.fft.rfft(padded[part] * window)) ** 2
-        density = np.bincount(band, weights=power, minlength=width.size) / np.maximum(width, 1)
-        spectrum = np.sqrt(density[band]) * np.exp(2j * np.pi * phases[frame])
-        result[part] += np.fft.irfft(spectrum, size) * window
-    noise = result[half : half + wave.size]
-    before, after = float(np.mean(wave**2)), float(np.mean(noise**2))
-    return np.asarray(noise * np.sqrt(before / after) if after > 0.0 else noise * 0.0)
-
-
-def _uniform(seed: bytes, count: int) -> NDArray[np.float64]:
-    """Return numbers from 0 to 1 drawn from an extendable-output function."""
-    drawn = np.frombuffer(hashlib.shake_256(seed).digest(4 * count), dtype="<u4")
-    return np.asarray(drawn / 2.0**32)
+    """Return what takes the place of one channel."""
+    orders = np.zeros_like(wave)
+    if wave.size >= _SHORTEST_FOR_ORDERS_S * rate_hz:
+        orders = engine_orders(wave, rate_hz=rate_hz).sound
+    noise = band_noise(wave - orders, rate_hz=rate_hz, entropy=entropy, recipe=recipe, colour=colour)
+    noise = with_bangs(noise, wave, rate_hz=rate_hz)
+    return follow_level(orders + noise, wave, rate_hz=rate_hz)

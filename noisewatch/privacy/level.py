@@ -1,0 +1,100 @@
+"""Give treated sound its level back: the course of LAF, and bangs as bursts of one fixed shape."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft, signal
+
+from noisewatch.acoustics.weighting import goal_db
+
+FloatArray = NDArray[np.float64]
+
+#: The level is followed no finer than this, in seconds: the time constant F that ``levels.csv`` states.
+F_S = 0.125
+#: A cell of 10 ms that stands this far above the cells around it is a bang.
+BANG_DB = 9.0
+
+_CELL_S = 0.01
+_AROUND_S = 0.6
+_APART_S = 0.25
+_DECAY_S = 0.012
+_SMOOTH_S = 0.25
+_PASSES = 4
+_MOST_GAIN = 4.0
+
+
+def a_weighted(wave: FloatArray, *, rate_hz: int) -> FloatArray:
+    """Return one channel weighted with the design goal of curve A (IEC 61672-1:2013, Annex E)."""
+    size = int(fft.next_fast_len(wave.size, real=True))
+    hertz = np.maximum(fft.rfftfreq(size, 1.0 / rate_hz), 1.0)
+    gain = 10.0 ** (goal_db("A", hertz) / 20.0)
+    return np.asarray(fft.irfft(fft.rfft(wave, size) * gain, size)[: wave.size])
+
+
+def fast_energy(weighted: FloatArray, *, rate_hz: int) -> FloatArray:
+    """Return the square with time weighting F, shape (n,)."""
+    decay = float(np.exp(-1.0 / (F_S * rate_hz)))
+    return np.asarray(signal.lfilter([1.0 - decay], [1.0, -decay], weighted**2))
+
+
+def follow_level(treated: FloatArray, untouched: FloatArray, *, rate_hz: int) -> FloatArray:
+    """Return the treated channel with the untouched one's course of LAF, LAFmax and LAeq.
+
+    The gain is one curve for all frequencies, smooth over 0.25 s: it says nothing that the stored levels do
+    not say.
+    """
+    heard = a_weighted(untouched, rate_hz=rate_hz)
+    wanted = fast_energy(heard, rate_hz=rate_hz)
+    result = treated
+    kernel = signal.windows.hann(max(round(_SMOOTH_S * rate_hz), 1) + 2)[1:-1]
+    kernel /= kernel.sum()
+    floor = 1e-9 * float(wanted.max()) + 1e-20
+    for _ in range(_PASSES):
+        got = fast_energy(a_weighted(result, rate_hz=rate_hz), rate_hz=rate_hz)
+        ratio = 0.5 * np.log((wanted + floor) / (got + floor))
+        # the level with time weighting F lags by its time constant
+        ahead = np.concatenate([ratio[round(F_S * rate_hz) :], np.full(round(F_S * rate_hz), ratio[-1])])
+        ahead = ahead[: ratio.size]
+        curve = signal.oaconvolve(np.pad(ahead, kernel.size, mode="edge"), kernel, mode="same")
+        curve = curve[kernel.size : kernel.size + ratio.size]
+        result = result * np.exp(np.clip(curve, -np.log(_MOST_GAIN), np.log(_MOST_GAIN)))
+    sound = np.sum(a_weighted(result, rate_hz=rate_hz) ** 2)
+    return np.asarray(result * np.sqrt(np.sum(heard**2) / sound) if sound > 0.0 else result * 0.0)
+
+
+def with_bangs(noise: FloatArray, untouched: FloatArray, *, rate_hz: int) -> FloatArray:
+    """Return the noise with a burst wherever the untouched sound had a bang.
+
+    A bang is a cell of 10 ms whose energy stands 9 dB above the 85th percentile of the cells within 0.6 s; at
+    most one in 0.25 s counts. Its burst is the noise itself under a decay of 12 ms, higher in steps of 3 dB:
+    of a plosive, its moment would pass and no more.
+    """
+    cell = max(round(_CELL_S * rate_hz), 1)
+    count = untouched.size // cell
+    if count < 8:
+        return noise
+    excess_db = _standing_out_db(untouched[: count * cell].reshape(count, cell))
+    gain = np.ones_like(noise)
+    shape = np.exp(-np.arange(round(8 * _DECAY_S * rate_hz)) / (_DECAY_S * rate_hz))
+    for index in _bangs(excess_db):
+        steps = np.floor(excess_db[index] / 3.0) * 3.0
+        room = gain[index * cell : index * cell + shape.size]
+        room += (10.0 ** (steps / 20.0)) * shape[: room.size]
+    return np.asarray(noise * gain)
+
+
+def _standing_out_db(cells: FloatArray) -> FloatArray:
+    energy = np.mean(cells**2, axis=1)
+    level = 10.0 * np.log10(energy + 1e-9 * float(energy.max()) + 1e-20)
+    reach = max(1, min(round(_AROUND_S / _CELL_S), level.size - 1))
+    padded = np.pad(level, reach, mode="symmetric")
+    views = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1)
+    return np.asarray(level - np.percentile(views, 85, axis=1))
+
+
+def _bangs(excess_db: FloatArray) -> list[int]:
+    """Return the cells of the bangs, the strongest of each 0.25 s."""
+    apart = round(_APART_S / _CELL_S)
+    peaks, _ = signal.find_peaks(excess_db, height=BANG_DB, distance=apart)
+    return [int(peak) for peak in peaks]
