@@ -16,6 +16,7 @@ CALLS = (
     "write,pwrite64,writev,pwritev,pwritev2,sendto,sendmsg,sendmmsg,sendfile,splice,tee,vmsplice,"
     "copy_file_range,mmap,connect,bind,io_uring_setup,memfd_create,shmget,msgsnd,mq_timedsend,process_vm_writev"
 )
+NAME_SERVICE = 'sun_path="/var/run/nscd/socket"'
 _CALL = re.compile(rb"^\d+ +(?:<\.\.\. )?(\w+)[ (]")
 _TARGET = re.compile(rb"\((\d+)<((?:[^<>]|<[^<>]*>)*)>(?:\(deleted\))?, ")
 _TEXT = re.compile(rb'"((?:\\x[0-9a-f]{2})*)"(\.\.\.)?')
@@ -79,6 +80,9 @@ def _take(line: bytes, parts: dict[str, list[bytes]], trace: Trace) -> None:
         mapped = _MAPPED.search(line)
         if mapped is not None:
             trace.mapped.add(_plain(mapped.group(1)))
+        return
+    if name == "connect" and NAME_SERVICE in _plain(line):
+        # the C library asks for the name of this user
         return
     target = _TARGET.search(line)
     texts = list(_TEXT.finditer(line))

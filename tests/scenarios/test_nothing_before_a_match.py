@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import signal
 import sqlite3
 import subprocess
@@ -38,6 +39,8 @@ LOUD, QUIET = 20.0, 0.02
 WRITTEN_OUTSIDE_EVENTS = ("log/node.jsonl", "log/.node.jsonl.checkpoint.", "store/events.db", "store/levels/")
 #: SQLite's pages, a checkpoint an hour, a line a minute.
 BYTES_A_RUN, BYTES_A_MINUTE = 120_000, 40_000
+#: What is written of an event, under the temporary name of each file.
+SEALED = r"store/clips/[\d-]+/[\w-]+/\.(event\.json(\.p7s)?|\w+\.age)\.[0-9a-f]+\.tmp"
 LOG_KEYS = {"heard_us", "kept_us", "minutes", "forgotten_us"}
 
 
@@ -162,6 +165,27 @@ def test_ten_minutes_without_a_match_leave_minutes_and_counters_and_nothing_else
     tmp_path: Path, quiet_marks: marks.Marks
 ) -> None:
     check_quiet_street(tmp_path, quiet_marks, times=25)
+
+
+def test_of_a_match_only_ciphertext_and_signed_records_leave_memory(
+    tmp_path: Path, loud_marks: marks.Marks
+) -> None:
+    """Between the node and its sealing child the clip goes through pipes; everything else is searched."""
+    node = make_node(tmp_path)
+    trace = trace_run(tmp_path, traced.noisewatch_command(*run_arguments(node, scale=LOUD, times=1)))
+    assert trace.code == 0, trace.err
+    assert json.loads(trace.out.splitlines()[-1])["sealed"] == 1
+    outside_pipes = trace.everything(but_pipes=True)
+    assert loud_marks.found_in(outside_pipes) == set()
+    assert marks.media_in(outside_pipes) == set()
+    assert trace.elsewhere(node) == {}
+    assert trace.by_other_means == []
+    names = {name for name in trace.files(node) if not name.startswith(WRITTEN_OUTSIDE_EVENTS)}
+    assert names, "strace saw no clip"
+    assert all(re.fullmatch(SEALED, name) for name in names), names
+    # the control: the same search finds the sound where it must be, on its way to the child
+    in_pipes = b"".join(data for target, data in trace.written.items() if target.startswith("pipe:"))
+    assert "float32 pascal" in loud_marks.found_in(in_pipes)
 
 
 #: A node that leaks, each time the tenth block comes, in every way that the test above claims to see.
