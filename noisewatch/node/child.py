@@ -14,7 +14,7 @@ import sys
 
 from noisewatch.errors import NoisewatchError
 from noisewatch.node import framing
-from noisewatch.node.hardening import no_core_dumps
+from noisewatch.node.hardening import lock_memory_here, no_core_dumps
 from noisewatch.node.job import Job, JobRefusedError, refusal_message
 
 #: Capture comes first: the child takes what is left of the processor.
@@ -25,10 +25,11 @@ _PR_SET_PDEATHSIG = 1
 
 
 def confine() -> None:
-    """Take a low priority, leave no core, end with the parent, and bound the memory."""
+    """Take a low priority, leave no core, end with the parent, and bound and lock the memory."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL), 0, 0, 0)
     os.nice(NICENESS)
     no_core_dumps()
+    lock_memory_here()
     resource.setrlimit(resource.RLIMIT_DATA, (DATA_LIMIT_BYTES, DATA_LIMIT_BYTES))
     # a file can be neither made nor lengthened, whatever a library has in mind; pipes are not files
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))

@@ -98,7 +98,7 @@ def hardened(
         )
     warnings = [f"what is in memory may reach the swap {_names(plain)}"] if plain else []
     why_not = lock_refusal() if lock_memory else "memory.lock is false"
-    locked = why_not is None and _mlockall()
+    locked = why_not is None and lock_memory_here()
     if not locked:
         warnings.append(f"memory is not locked: {why_not or 'the system refused it'}")
     was_dumpable = _prctl(_PR_GET_DUMPABLE, 0)
@@ -126,6 +126,14 @@ def no_core_dumps() -> bool:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _prctl(_PR_SET_DUMPABLE, 0)
     return resource.getrlimit(resource.RLIMIT_CORE) == (0, 0) and _prctl(_PR_GET_DUMPABLE, 0) == 0
+
+
+def lock_memory_here() -> bool:
+    """Lock the memory of this process where its user may lock without a limit; tell whether it is locked.
+
+    A child does not inherit the lock: one that holds sound or picture calls this itself.
+    """
+    return lock_refusal() is None and _mlockall()
 
 
 def lock_refusal(*, status: Path = PROCESS_STATUS) -> str | None:

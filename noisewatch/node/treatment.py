@@ -15,13 +15,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import av
 import numpy as np
 from numpy.typing import NDArray
 
-from noisewatch.capture.attribution import Attribution, Box, attribute
-from noisewatch.capture.hearing import Heard, hear
 from noisewatch.capture.media import Copy, Cover, Material, make_original, make_viewing
 from noisewatch.capture.picture import Mask
 from noisewatch.errors import NoisewatchError, UnavailableError
@@ -31,13 +30,26 @@ from noisewatch.privacy.bystanders import METHOD as COVER_METHOD
 from noisewatch.privacy.bystanders import CoverPlan, CoverPlanner
 from noisewatch.privacy.faces import load_face_finder
 from noisewatch.privacy.mask import WHOLE_PICTURE, Carriageway, apply, encodable
-from noisewatch.privacy.speech import METHOD, TreatedSound, destroy_voices
+from noisewatch.privacy.strips import in_strips
 from noisewatch.records import Media
+
+if TYPE_CHECKING:
+    from noisewatch.privacy.speech import TreatedSound
 
 #: Drawn from the system for one clip, used once, kept nowhere.
 ENTROPY_BYTES = 64
 UNKNOWN = "unknown"
 _NOTHING_SPENT = Spent(0.0, 0.0, 0.0)
+
+
+class _Box(NamedTuple):
+    """Where the vehicle is at one moment, as shares of the picture."""
+
+    time_s: float
+    x: float
+    y: float
+    width: float
+    height: float
 
 
 def carry_out(job: Job) -> Made:
@@ -60,12 +72,18 @@ def carry_out(job: Job) -> Made:
 
 
 def _original(job: Job) -> Made:
+    # these take SciPy along, 80 MB that a viewing copy has no use for
+    from noisewatch.capture.attribution import Attribution, attribute
+    from noisewatch.capture.hearing import hear
+
     found: list[Attribution] = []
 
     def watch(pictures: Iterator[tuple[float, NDArray[np.uint8]]]) -> None:
         try:
             with _step("attribution"):
-                found.append(attribute(pictures, heard=_heard(job)))
+                # the untouched sound; pictures and sound count from the window's start
+                heard = hear(job.samples, rate_hz=job.window.rate_hz, start_s=0.0, **job.heard)
+                found.append(attribute(pictures, heard=heard))
         except JobRefusedError as refusal:
             # nobody is named then; that is no reason to lose the clip, nor to show more of anybody
             found.append(
@@ -88,11 +106,6 @@ def _original(job: Job) -> Made:
     return Made(_media("original", copy), sealed, "", said, treated, _NOTHING_SPENT)
 
 
-def _heard(job: Job) -> Heard:
-    """Listen to the untouched sound; pictures and sound count from the window's start."""
-    return hear(job.samples, rate_hz=job.window.rate_hz, start_s=0.0, **job.heard)
-
-
 def _viewing(job: Job) -> Made:
     try:
         finder = load_face_finder(Path(job.face_model) if job.face_model else None)
@@ -100,7 +113,7 @@ def _viewing(job: Job) -> Made:
         return Made(None, b"", error.what, {}, b"", _NOTHING_SPENT)
     material = _material(job, job.samples)
     with _step("bystanders"):
-        planner = CoverPlanner(vehicle=[Box(*values) for values in job.vehicle], faces=finder)
+        planner = CoverPlanner(vehicle=[_Box(*values) for values in job.vehicle], faces=in_strips(finder))
         for offset_s, picture in material.seen():
             planner.push(offset_s, picture)
         plan = planner.finish()
@@ -128,6 +141,8 @@ def treat(samples: NDArray[np.float32], *, rate_hz: int) -> TreatedSound:
     ValueError
         The sound cannot be treated, or what came back is not the sound's shape or is the sound itself.
     """
+    from noisewatch.privacy.speech import METHOD, destroy_voices
+
     treated = destroy_voices(samples, rate_hz=rate_hz, entropy=os.urandom(ENTROPY_BYTES))
     if treated.method != METHOD or treated.samples.shape != samples.shape:
         raise ValueError("the treatment returned another sound than it was given")
