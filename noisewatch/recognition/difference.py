@@ -19,6 +19,7 @@ KEYS = (
     "classes",
     "gate_db",
     "threshold",
+    "opening",
     "minimum_duration_s",
     "behaviours",
     "hours",
@@ -29,11 +30,20 @@ KEYS = (
 
 @dataclass(frozen=True, slots=True)
 class Rated:
-    """The probability that a signature gives to one recording, with the recording's name and label."""
+    """The probability that a signature gives to one recording, with the recording's name and label.
+
+    ``is_match`` is what gate, vetoes, duration and threshold together make of it; None where only the
+    probability was asked for, which then decides by the threshold.
+    """
 
     name: str
     label: str
     probability: float
+    is_match: bool | None = None
+
+    def matches(self, threshold: float) -> bool:
+        """Tell whether it would become an event, or reaches the threshold where that was not asked."""
+        return self.probability >= threshold if self.is_match is None else self.is_match
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +101,7 @@ def match_changes(
         raise InputError("the two signatures were not rated on the same recordings")
     changes = []
     for old, new in zip(before, after, strict=True):
-        was, is_now = old.probability >= thresholds[0], new.probability >= thresholds[1]
+        was, is_now = old.matches(thresholds[0]), new.matches(thresholds[1])
         if was != is_now:
             changes.append(Change(old.name, old.label, old.probability, new.probability, is_now))
     return sorted(changes, key=lambda change: (-abs(change.after - change.before), change.name))

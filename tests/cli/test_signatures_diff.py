@@ -87,3 +87,33 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
         assert done.code == code, done.err
         assert done.error_line
         assert done.out == ""
+
+
+def test_as_events_vetoes_duration_and_gate_decide(root: Path, tmp_path: Path) -> None:
+    """The sample street's exhaust is lost to a duration or a gate that a file's probability ignores."""
+    street = root / "data" / "samples" / "street.flac"
+
+    def changed(name: str, old: str, new: str) -> Path:
+        folder = Path(shutil.copytree(find_signature("exhaust"), tmp_path / name))
+        toml = folder / "signature.toml"
+        assert old in toml.read_text()
+        toml.write_text(toml.read_text().replace(old, new, 1))
+        return folder
+
+    longer = changed("longer", "minimum_duration_s = 1.0", "minimum_duration_s = 10.0")
+    plain = noisewatch("signatures", "diff", "exhaust", longer, street, "--json")
+    assert (plain.document["lost"], plain.document["decided"]) == (
+        0,
+        "by the probability of the whole recording",
+    )
+    louder = changed("louder", "gate_db = 80.0", "gate_db = 120.0")
+    ungated = noisewatch("signatures", "diff", "exhaust", louder, street, "--events", "--json")
+    assert ungated.document["lost"] == 0
+    assert ungated.document["decided"].startswith("as events: no gate")
+    for folder in (longer, louder):
+        gated = noisewatch(
+            "signatures", "diff", "exhaust", folder, street, "--events", "--pascal-per-unit", "20", "--json"
+        )
+        assert gated.document["lost"] == 1, folder.name
+    assert gated.document["decided"].startswith("as events: gate,")
+    assert noisewatch("signatures", "diff", "exhaust", louder, street, "--pascal-per-unit", "20").code == 2
