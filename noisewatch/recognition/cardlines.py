@@ -61,6 +61,13 @@ def material_lines(table: Table, recordings: Sequence[Recording], wish: Wish) ->
         lines.insert(1, f"its own: {', '.join(wish.sublabels)}; other exhausts are a competing class")
     if wish.unclear:
         lines.insert(1, f"left out, because nobody can say whether they are: {', '.join(wish.unclear)}")
+    told = [clip for clip in table.clips if clip.origin == "verdict"]
+    if told:
+        yes = sum(clip.class_name == wish.name for clip in told)
+        lines.append(
+            f"{len(told)} verdicts of officers, {yes} of them its own: one row of voice-free features each, "
+            "none of them measured on"
+        )
     if "synthetic" in scored_origins(table, wish.name):
         lines.append(
             "**no recording of it is in the corpus: every figure below is on synthetic clips of the "
@@ -73,8 +80,12 @@ def setting_lines(settings: Settings, *, is_recorded: bool, feature_set: str = F
     """Return sentences on features, networks, folds and threshold; whether recordings are its own."""
     return [
         f"features: `{feature_set}`, {ABOUT[feature_set]}",
-        f"model: mean of {settings.networks} scikit-learn MLPClassifier, layers {settings.hidden}, "
+        f"all classes: mean of {settings.networks} scikit-learn MLPClassifier, layers {settings.hidden}, "
         f"alpha {settings.weight_decay}, {settings.epochs} epochs, seed {settings.seed}",
+        f"its own class: {settings.tree_share:.0%} of the log odds from {settings.boostings} x "
+        f"{settings.trees} boosted trees (HistGradientBoostingClassifier), the rest from the networks",
+        f"windows within {settings.within_db:g} dB of their clip's loudest teach; for the trees those of one "
+        "group count as the root of their number together",
         f"folds: {settings.folds}, of whole buckets of groups",
         f"probability of a file or event: mean log odds of its {CLEAREST} clearest windows; calibrated "
         "(Platt) on that figure out of fold",

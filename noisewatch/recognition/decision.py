@@ -2,10 +2,11 @@
 
 A file and an event are judged by the same figure: the mean log odds of their clearest windows. A long weak
 sound never reaches the threshold, however long it lasts; a short clear one does. On out-of-fold scores of
-the corpus (1925 clips) the mean of five has an average precision of 0.77, the 90th percentile 0.72.
+the corpus (1925 clips) the mean of five has an average precision of 0.80, the 90th percentile 0.72.
 
-An event's level decides whether its windows count (the gate), not how much: recordings are cut and scaled, so
-that nothing can be learnt from the history of their levels.
+An event's level decides whether its windows count (the gate), not how much. A second classifier on the
+history of an event's levels and scores was tried (``bench/learners.py``) and finds less: recordings are cut
+and scaled, so that their levels teach what the street contradicts.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The classifier behind a signature: scikit-learn networks, saved with skops, evaluated row by row.
+"""The classifier behind a signature: scikit-learn's networks and trees, saved with skops, run row by row.
 
 The file holds a document of scikit-learn estimators and arrays. Loading accepts a fixed list of types and
 nothing else; a pickle is refused before a byte of it is interpreted.
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from noisewatch.errors import ConfigurationError
 from noisewatch.recognition.skopsfile import read_document, write_document
+from noisewatch.recognition.trees import Trees, trees_from_document
 
 FloatArray = NDArray[np.float64]
 
@@ -58,6 +59,10 @@ class Model:
         Their probabilities are averaged.
     slope, intercept : ndarray, shape (classes,)
         Sigmoid calibration of each class against the rest (Platt, 1999), in logits.
+    trees : Trees, optional
+        Boosted trees that only tell the signature's own class from all others.
+    tree_share : float
+        Their share of the own class's log odds; the networks have the rest.
     """
 
     classes: tuple[str, ...]
@@ -67,8 +72,27 @@ class Model:
     networks: tuple[Network, ...]
     slope: FloatArray
     intercept: FloatArray
+    trees: Trees | None = None
+    tree_share: float = 0.0
 
     def raw(self, features: FloatArray) -> FloatArray:
+        """Return the probability of each class for one row of features, before calibration.
+
+        That of the signature's own class comes from networks and trees together; the other classes share the
+        rest as the networks say.
+        """
+        mean = self.of_networks(features)
+        if self.trees is None:
+            return mean
+        of_trees = self.trees.log_odds(features)
+        own = float(
+            expit(self.tree_share * of_trees + (1.0 - self.tree_share) * float(logit(float(mean[0]))))
+        )
+        out = mean * ((1.0 - own) / max(1.0 - float(mean[0]), _EDGE))
+        out[0] = own
+        return np.asarray(out)
+
+    def of_networks(self, features: FloatArray) -> FloatArray:
         """Return the networks' mean probability of each class for one row of features.
 
         One row at a time: a matrix product rounds differently with the number of rows, and the cut
@@ -151,6 +175,8 @@ def model_from_document(document: Mapping[str, Any], *, where: Path | str) -> Mo
             networks=networks,
             slope=np.asarray(document["slope"], dtype=np.float64),
             intercept=np.asarray(document["intercept"], dtype=np.float64),
+            trees=trees_from_document(document["trees"]) if "trees" in document else None,
+            tree_share=float(np.asarray(document.get("tree_share", 0.0)).reshape(())),
         )
     except (KeyError, AttributeError, TypeError, ValueError) as error:
         raise ConfigurationError(f"the model is not whole ({error!r})", where=where) from error
@@ -167,6 +193,8 @@ def save_model(
     networks: Sequence[Any],
     slope: FloatArray,
     intercept: FloatArray,
+    trees: Mapping[str, Any] | None = None,
+    tree_share: float = 0.0,
 ) -> None:
     """Write the document of scikit-learn estimators to ``model.skops``.
 
@@ -178,7 +206,7 @@ def save_model(
                 delattr(network, name)
         network.coefs_ = [weight.astype(np.float32) for weight in network.coefs_]
         network.intercepts_ = [bias.astype(np.float32) for bias in network.intercepts_]
-    document = {
+    document: dict[str, Any] = {
         "format": FORMAT,
         "feature_set": feature_set,
         "classes": list(classes),
@@ -187,6 +215,8 @@ def save_model(
         "slope": slope,
         "intercept": intercept,
     }
+    if trees is not None:
+        document.update(trees=dict(trees), tree_share=np.array(tree_share))
     write_document(document, path)
 
 
@@ -201,5 +231,7 @@ def _check_shapes(model: Model, where: Path | str) -> None:
             size = bias.size
         is_fit = is_fit and len(network.weights) == len(network.biases) and size == count
         is_fit = is_fit and all(np.isfinite(part).all() for part in (*network.weights, *network.biases))
+    if model.trees is not None:
+        is_fit = is_fit and model.trees.reach() <= width and 0.0 <= model.tree_share <= 1.0
     if not is_fit:
         raise ConfigurationError("the model's parts do not fit together", where=where)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from noisewatch.recognition import embedding
 from noisewatch.recognition.cardlines import material_lines, setting_lines, source_rows
 from noisewatch.recognition.corpus import Recording, is_held_out, read_manifest
 from noisewatch.recognition.evaluation import Judged, Street, evaluate
@@ -33,7 +34,9 @@ from noisewatch.recognition.wishes import claimed
 Progress = Callable[[str, int, int], None]
 
 #: Settings of the feature sets that need others than :class:`Settings` has by default.
-SETTINGS: dict[str, Settings] = {}
+SETTINGS: dict[str, Settings] = {
+    embedding.NAME: Settings(hidden=(64,), weight_decay=5.0, networks=1, boostings=0, tree_share=0.0)
+}
 
 #: What every card says beside the limits that the signature's own keys name.
 COMMON_LIMITS = (
@@ -43,7 +46,7 @@ COMMON_LIMITS = (
 )
 EXHAUST = Wish(
     name="exhaust",
-    version="0.3.0",
+    version="0.4.0",
     description="Any nuisance exhaust: sport, motorcycle, moped, quad; passing, revving, backfiring.",
     limits=(
         "Quads, mopeds and true pass-bys are hardly in the corpus: what the model knows of them is "

@@ -1,4 +1,4 @@
-"""Training of a signature: networks on features, calibration and threshold from out-of-fold scores by group.
+"""Training of a signature: networks and trees; calibration and threshold from out-of-fold scores by group.
 
 Deterministic: the same corpus, options and versions give the same model, to the byte of its numbers.
 """
@@ -18,6 +18,7 @@ from noisewatch.recognition.corpus import CLASSES, bucket_folds, refuse_shared_g
 from noisewatch.recognition.decision import pooled
 from noisewatch.recognition.model import CLIP_AT, Model, expit, logit, model_from_document
 from noisewatch.recognition.tables import Table
+from noisewatch.recognition.trees import fit_trees
 
 FloatArray = NDArray[np.float64]
 Progress = Callable[[str, int, int], None]
@@ -25,6 +26,8 @@ Progress = Callable[[str, int, int], None]
 
 #: Lowest threshold of a signature without recordings of its own.
 SYNTHETIC_THRESHOLD = 0.5
+#: How much the signature's own windows count for the trees, against all others together.
+OWN_WEIGHT = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,14 @@ class Settings:
     epochs : int
         Passes over the windows.
     networks : int
-        Networks whose probabilities are averaged.
+        Networks whose probabilities are averaged; they tell all classes apart.
+    trees, boostings : int
+        Boosted trees that tell the own class from all others, and how many such sets, each with chance of its
+        own, are averaged; with 0 boostings the networks decide alone.
+    tree_share : float
+        Share of the trees in the own class's log odds.
+    within_db : float
+        Windows within so many decibels of their clip's loudest one teach.
     folds : int
         Folds of the out-of-fold scores.
     false_positive_rate : float
@@ -51,10 +61,14 @@ class Settings:
         Name of the signature's own class; all classes of the corpus stand beside it.
     """
 
-    hidden: tuple[int, ...] = (192, 48)
+    hidden: tuple[int, ...] = (128, 32)
     weight_decay: float = 0.5
     epochs: int = 12
-    networks: int = 3
+    networks: int = 1
+    trees: int = 200
+    boostings: int = 1
+    tree_share: float = 0.7
+    within_db: float = 12.0
     folds: int = 5
     false_positive_rate: float = 0.01
     seed: int = 20260101
@@ -206,9 +220,7 @@ def train(table: Table, settings: Settings, scores: OutOfFold) -> Trained:
 
 
 def fit(table: Table, clips: NDArray[np.int64], settings: Settings) -> dict[str, Any]:
-    """Fit the networks on some clips of a table; the result is an uncalibrated model document."""
-    from sklearn.neural_network import MLPClassifier
-    from sklearn.preprocessing import StandardScaler
+    """Fit networks and trees on some clips of a table; the result is an uncalibrated model document."""
     from threadpoolctl import threadpool_limits
 
     from noisewatch.recognition.model import FORMAT
@@ -216,23 +228,68 @@ def fit(table: Table, clips: NDArray[np.int64], settings: Settings) -> dict[str,
     names = class_names(settings.own)
     chosen = np.zeros(len(table.clips), dtype=bool)
     chosen[clips] = True
-    rows = chosen[table.clip_of] & table.loud_rows()
+    rows = chosen[table.clip_of] & table.loud_rows(settings.within_db)
     class_of_clip = np.array([names.index(clip.class_name) for clip in table.clips])
     targets = class_of_clip[table.clip_of[rows]]
-    missing = sorted(set(range(len(names))) - set(targets.tolist()))
-    if 0 in missing:
+    if not (targets == 0).any():
         raise InputError(f"no clip of class {names[0]!r} to learn from", remedy="add labelled recordings")
-    scaler = StandardScaler()
     # one thread: sums in another order would give another model
-    with threadpool_limits(limits=1), warnings.catch_warnings():
+    with threadpool_limits(limits=1):
+        document = _fit_networks(table.features[rows], targets, len(names), settings)
+        if settings.boostings > 0 and not (targets == 0).all():
+            document["trees"] = fit_trees(
+                table.features[rows],
+                targets == 0,
+                window_weights(targets == 0, [table.clips[i].group for i in table.clip_of[rows]]),
+                rounds=settings.trees,
+                seeds=range(settings.seed, settings.seed + settings.boostings),
+            )
+            document["tree_share"] = settings.tree_share
+    document.update(
+        format=FORMAT,
+        feature_set=table.feature_set,
+        classes=list(names),
+        slope=np.ones(len(names)),
+        intercept=np.zeros(len(names)),
+    )
+    return document
+
+
+def window_weights(is_own: NDArray[np.bool_], groups: Sequence[str]) -> FloatArray:
+    """Return how much each window counts for the trees, shape (windows,).
+
+    Windows of one group count as the root of their number together, so that a recording that was cut into
+    many clips does not decide alone; the own windows count :data:`OWN_WEIGHT` of all others together.
+
+    Examples
+    --------
+    >>> window_weights(np.array([True, False, False]), ["a", "b", "b"]).round(3).tolist()
+    [0.6, 1.2, 1.2]
+    """
+    _, inverse, counts = np.unique(np.asarray(groups), return_inverse=True, return_counts=True)
+    weights = 1.0 / np.sqrt(counts[inverse])
+    if is_own.any() and not is_own.all():
+        weights[is_own] *= OWN_WEIGHT * weights[~is_own].sum() / weights[is_own].sum()
+    return np.asarray(weights / weights.mean())
+
+
+def _fit_networks(
+    features: NDArray[np.float32], targets: NDArray[np.int64], count: int, settings: Settings
+) -> dict[str, Any]:
+    """Fit the networks that tell all classes apart, and the scaler before them."""
+    from sklearn.neural_network import MLPClassifier
+    from sklearn.preprocessing import StandardScaler
+
+    scaler = StandardScaler()
+    with warnings.catch_warnings():
         # the number of epochs is chosen, not waited for
         warnings.filterwarnings("ignore", message="Stochastic Optimizer: Maximum iterations")
-        standard = np.clip(scaler.fit_transform(table.features[rows].astype(np.float64)), -CLIP_AT, CLIP_AT)
+        standard = np.clip(scaler.fit_transform(features.astype(np.float64)), -CLIP_AT, CLIP_AT)
         networks = [
             MLPClassifier(
                 settings.hidden,
                 alpha=settings.weight_decay,
-                batch_size=min(256, int(rows.sum())),
+                batch_size=min(256, len(features)),
                 learning_rate_init=1e-3,
                 max_iter=settings.epochs,
                 random_state=settings.seed + number,
@@ -242,16 +299,8 @@ def fit(table: Table, clips: NDArray[np.int64], settings: Settings) -> dict[str,
     scaler.scale_[scaler.scale_ == 0] = 1.0
     present = [int(index) for index in networks[0].classes_]
     for network in networks:
-        _restore_missing(network, present, len(names))
-    return {
-        "format": FORMAT,
-        "feature_set": table.feature_set,
-        "classes": list(names),
-        "scaler": scaler,
-        "networks": networks,
-        "slope": np.ones(len(names)),
-        "intercept": np.zeros(len(names)),
-    }
+        _restore_missing(network, present, count)
+    return {"scaler": scaler, "networks": networks}
 
 
 def clip_logits(table: Table, clips: NDArray[np.int64], model: Model) -> FloatArray:

@@ -40,8 +40,8 @@ def test_file_and_event_agree_where_there_is_sound_enough(values: list[float]) -
 
 
 def test_each_class_is_pooled_for_itself() -> None:
-    rows = np.array([[1.0, 6.0], [2.0, 5.0], [3.0, 4.0], [4.0, 3.0], [5.0, 2.0], [6.0, 1.0]])
-    assert pooled(rows).tolist() == [4.0, 4.0]
+    rising = np.arange(1.0, CLEAREST + 2.0)
+    assert pooled(np.stack([rising, rising[::-1]], axis=1)).tolist() == [rising[1:].mean()] * 2
 
 
 def test_nothing_heard_is_nothing_found() -> None:

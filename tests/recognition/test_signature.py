@@ -160,7 +160,7 @@ def test_the_networks_give_what_scikit_learn_gives(made_folder: Path) -> None:
     rows = model.mean + model.scale * rng.standard_normal((20, model.mean.size))
     standard = np.clip(document["scaler"].transform(rows), -5, 5)
     oracle = np.mean([network.predict_proba(standard) for network in document["networks"]], axis=0)
-    own = np.array([model.raw(row) for row in rows])
+    own = np.array([model.of_networks(row) for row in rows])
     np.testing.assert_allclose(own, oracle, atol=1e-6)
 
 
