@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from noisewatch.cli import carrying
 from noisewatch.cli.output import JsonOption, emit, say, table
 from noisewatch.errors import AnswerIsNo, UnavailableError, UsageError
 
@@ -260,6 +261,9 @@ def export(
         document["zip"] = str(write_zip(made.package, made.package.with_name(f"{made.package.name}.zip")))
         human += f"\nzip: {document['zip']}"
     document["alarms"] = list(made.alarms)
+    document["stamp"] = made.stamp
+    if made.stamp == "pending":
+        say(f"the stamp authority can't be reached; run later: noisewatch clips stamp {made.package}")
     for alarm in made.alarms:
         say(f"ALARM: the box's log does not continue what custody saw of it: {alarm}")
     if made.is_trial:
@@ -310,6 +314,8 @@ def _verdict_in_words(verdict: Verdict) -> str:
             "the package's own keys were used: ask the municipality for its trust folder (--trust)",
         ]
     lines += [f"event: {verdict.event_id}", f"recorded by: {verdict.node}", f"exported by: {verdict.officer}"]
+    if verdict.stamp != "none":
+        lines.append(f"time stamp: {verdict.stamp}")
     if verdict.is_trial:
         lines.append("TRIAL: made with throw-away keys; worth nothing as evidence")
     if not verdict.is_evidence:
@@ -374,4 +380,5 @@ def register(app: typer.Typer) -> None:
     clips.command("approve")(approve)
     clips.command("export")(export)
     clips.command("verify")(verify)
+    carrying.register(clips)
     app.add_typer(clips, name="clips")

@@ -24,6 +24,8 @@ MANIFEST = "manifest-sha256.txt"
 TAG_MANIFEST = "tagmanifest-sha256.txt"
 #: The signature stands over the tag manifest, so no manifest can list it.
 SIGNATURE = "tagmanifest-sha256.txt.sig"
+#: A time stamp over the signature, where one was asked for; it comes later, so no manifest lists it.
+STAMP = "tagmanifest-sha256.txt.tsr"
 
 MAXIMUM_FILES = 100
 MAXIMUM_BYTES = 512 * 1024 * 1024
@@ -122,7 +124,7 @@ def check_bag(files: Mapping[str, bytes]) -> list[Problem]:
     ]
     if files.get("bagit.txt", BAGIT_TXT) != BAGIT_TXT:
         problems.append(Problem("bagit.txt", "is not the declaration of BagIt 1.0"))
-    listed: set[str] = {MANIFEST, TAG_MANIFEST, SIGNATURE}
+    listed: set[str] = {MANIFEST, TAG_MANIFEST, SIGNATURE, STAMP}
     for name, is_payload in ((MANIFEST, True), (TAG_MANIFEST, False)):
         hashes, found = _read_manifest(name, files.get(name, b""), is_payload=is_payload)
         problems += found
@@ -144,7 +146,7 @@ def _read_manifest(name: str, data: bytes, *, is_payload: bool) -> tuple[dict[st
         path = match.group(2).decode("ascii") if match else ""
         if match is None or not is_safe_name(path) or path.startswith("data/") != is_payload:
             problems.append(Problem(name, f"line {number} is not a line of a manifest"))
-        elif path in hashes or path in (TAG_MANIFEST, SIGNATURE):
+        elif path in hashes or path in (TAG_MANIFEST, SIGNATURE, STAMP):
             problems.append(Problem(name, f"line {number} lists {path}, which may not stand there"))
         else:
             hashes[path] = match.group(1).decode("ascii")

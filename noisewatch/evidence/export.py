@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from noisewatch import __version__
-from noisewatch.errors import InputError, PermissionRefusedError
-from noisewatch.evidence import bagit, jsonform, package, proofs, sshsig, unseal, witness
+from noisewatch.errors import InputError, PermissionRefusedError, TryAgainError
+from noisewatch.evidence import bagit, jsonform, package, proofs, sshsig, stamp, unseal, witness
 from noisewatch.evidence.custody import Custody, open_custody
 from noisewatch.evidence.durable import read_bounded, storage_errors
 from noisewatch.evidence.request import Found, Request, find_event, make_request, open_store
@@ -44,6 +44,7 @@ class Exported:
     officer: str
     is_trial: bool
     alarms: tuple[str, ...] = ()
+    stamp: str = "none"
 
 
 def export(
@@ -86,13 +87,17 @@ def export(
         opened, as_=order.as_, role="officer", reason=order.reason, case=order.case, now=now
     )
     _check_target(out)
+    stamping = stamp.configured(opened.folder)
     found, clear = _open(order, request, opened, node=node, passphrase=passphrase)
     alarms = witness.remember(opened, node, node_pem=found.node_pem, event_id=order.event_id, now=request.at)
     parts = _parts(order, found, clear, request=request, opened=opened, node=node)
+    if stamping is not None:
+        parts = replace(parts, stamp_root=stamping.root_pem)
     files = package.assemble(
         parts,
         info=_info(found, request, opened),
         sign=lambda data: sshsig.sign(data, key=request.actor.ssh_key, namespace=sshsig.PACKAGE_NAMESPACE),
+        stamp=lambda signature: _stamp(signature, stamping),
     )
     target = package.write_package(files, out=out, name=_free_name(out, order.event_id, request.at))
     return Exported(
@@ -102,6 +107,7 @@ def export(
         officer=request.actor.name,
         is_trial=found.record.is_trial,
         alarms=alarms,
+        stamp=_stamp_state(files, stamping),
     )
 
 
@@ -128,6 +134,22 @@ def _open(
     )
     _check_hashes(found, clear)
     return found, clear
+
+
+def _stamp(signature: bytes, authority: stamp.StampAuthority | None) -> bytes | None:
+    """Ask for a stamp; where the authority can't be reached the package goes out and its stamp is pending."""
+    if authority is None:
+        return None
+    try:
+        return stamp.request_stamp(signature, authority)
+    except TryAgainError:
+        return None
+
+
+def _stamp_state(files: dict[str, bytes], authority: stamp.StampAuthority | None) -> str:
+    if authority is None:
+        return "none"
+    return "stamped" if bagit.STAMP in files else "pending"
 
 
 def _check_target(out: Path) -> None:

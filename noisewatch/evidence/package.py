@@ -14,6 +14,7 @@ from typing import Any
 from noisewatch.errors import UsageError
 from noisewatch.evidence import bagit, jsonform
 from noisewatch.evidence.durable import fsync_folder, storage_errors, write_atomic
+from noisewatch.evidence.stamp import ROOT
 from noisewatch.evidence.verify import (
     CUSTODY_CHECKPOINT,
     EVENT,
@@ -51,10 +52,15 @@ class Parts:
     authority_pem: bytes
     node_pem: bytes
     allowed_signers: bytes
+    stamp_root: bytes = b""
 
 
 def assemble(
-    parts: Parts, *, info: Sequence[tuple[str, str]], sign: Callable[[bytes], bytes]
+    parts: Parts,
+    *,
+    info: Sequence[tuple[str, str]],
+    sign: Callable[[bytes], bytes],
+    stamp: Callable[[bytes], bytes | None] = lambda _: None,
 ) -> dict[str, bytes]:
     """Return every file of a package.
 
@@ -66,6 +72,8 @@ def assemble(
         Lines for ``bag-info.txt``.
     sign : callable
         The officer's signature over the tag manifest.
+    stamp : callable
+        A time stamp over that signature, or None where it is pending or none is asked for.
     """
     payload = {
         f"data/{parts.clip_name}": parts.clip,
@@ -89,9 +97,12 @@ def assemble(
         "keys/node.pem": parts.node_pem,
         "keys/allowed_signers": parts.allowed_signers,
     }
+    if parts.stamp_root:
+        tags[ROOT] = parts.stamp_root
     files = bagit.make_bag(payload, tags, info=info)
     files[bagit.SIGNATURE] = sign(files[bagit.TAG_MANIFEST])
-    return files
+    stamped = stamp(files[bagit.SIGNATURE])
+    return files if stamped is None else {**files, bagit.STAMP: stamped}
 
 
 def verify_script() -> bytes:

@@ -13,14 +13,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-
-from noisewatch.errors import AnswerIsNo, InputError, MissingInputError
-from noisewatch.evidence import bagit, cms, jsonform, proofs, sshsig
+from noisewatch.errors import AnswerIsNo, InputError
+from noisewatch.evidence import bagit, cms, jsonform, proofs, sshsig, stamp
 from noisewatch.evidence.bagit import Problem
 from noisewatch.evidence.log import row_from_line
 from noisewatch.evidence.seal import ROLE_CUSTODY_LOG, ROLE_NODE, role_of
+from noisewatch.evidence.trust import Trust, is_revoked, read_trust
 from noisewatch.records import EventRecord
 
 EVENT = "data/event.json"
@@ -64,16 +62,8 @@ KNOWN = (
     ),
 )
 CLIP_DURATION = "10.000"
-
-
-@dataclass(frozen=True, slots=True)
-class Trust:
-    """Whom a verifier trusts: the authority over boxes, the people, and what was revoked."""
-
-    authority_pem: bytes
-    allowed_signers: bytes
-    revoked: bytes
-    revoked_nodes: bytes = b""
+#: Clocks of custody and of the stamp authority may differ by this much.
+STAMP_TOLERANCE = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +71,8 @@ class Verdict:
     """What verification found.
 
     ``origin`` is "verified" where everything is good and ``trust`` was given, "unverified" where no trust
-    was given, "refused" where trust was given and something is wrong.
+    was given, "refused" where trust was given and something is wrong. ``stamp`` is the moment of the time
+    stamp, "pending" where the package waits for one, "none" where no authority was configured.
     """
 
     valid: bool
@@ -92,6 +83,7 @@ class Verdict:
     officer: str | None = None
     is_trial: bool = False
     is_evidence: bool = False
+    stamp: str = "none"
 
     def to_document(self) -> dict[str, Any]:
         """Return the verdict as ``clips verify --json`` prints it (design section 11)."""
@@ -104,30 +96,8 @@ class Verdict:
             "officer": self.officer,
             "trial": self.is_trial,
             "evidence": self.is_evidence,
+            "stamp": self.stamp,
         }
-
-
-def read_trust(folder: Path) -> Trust:
-    """Read a trust folder, or the one inside a custody folder.
-
-    Raises
-    ------
-    MissingInputError
-        The folder holds no trust.
-    """
-    inner = folder / "trust"
-    folder = inner if inner.is_dir() else folder
-    for name in ("ca.pem", "allowed_signers"):
-        if not (folder / name).is_file():
-            remedy = "ask the municipality for its trust folder"
-            raise MissingInputError("no such file in the trust folder", where=folder / name, remedy=remedy)
-    revoked, nodes = folder / "revoked", folder / "revoked_nodes"
-    return Trust(
-        authority_pem=(folder / "ca.pem").read_bytes(),
-        allowed_signers=(folder / "allowed_signers").read_bytes(),
-        revoked=revoked.read_bytes() if revoked.is_file() else b"",
-        revoked_nodes=nodes.read_bytes() if nodes.is_file() else b"",
-    )
 
 
 def verify(package: Path, *, trust: Path | None = None) -> Verdict:
@@ -198,13 +168,16 @@ def _own_copies(files: Mapping[str, bytes]) -> Trust:
         authority_pem=files.get("keys/ca.pem", b""),
         allowed_signers=files.get("keys/allowed_signers", b""),
         revoked=b"",
+        stamp_root=files.get(stamp.ROOT, b""),
     )
 
 
 def _check_names(files: Mapping[str, bytes]) -> list[Problem]:
     clip = "data/original.mp4" if "data/original.mp4" in files else "data/clip.mp4"
     known = {*KNOWN, clip}
-    more = [Problem(name, "does not belong in a package") for name in sorted(files) if name not in known]
+    # a stamp comes after the signature, or never; its root is listed in the tag manifest like any other file
+    belongs = {*known, stamp.ROOT, bagit.STAMP}
+    more = [Problem(name, "does not belong in a package") for name in sorted(files) if name not in belongs]
     return more + [Problem(name, "is missing") for name in sorted(known) if name not in files]
 
 
@@ -212,6 +185,7 @@ def _check_content(files: Mapping[str, bytes], *, anchors: Trust, problems: list
     request = _read_json(REQUEST, files, problems)
     record = _read_record(files, problems)
     officer = _check_officer(files, request, anchors=anchors, problems=problems)
+    stamped = _check_stamp(files, request, anchors=anchors, problems=problems)
     node = _check_node(files, record, anchors=anchors, problems=problems)
     if record is not None:
         _check_parts(files, record, problems)
@@ -228,7 +202,31 @@ def _check_content(files: Mapping[str, bytes], *, anchors: Trust, problems: list
         officer=officer,
         is_trial=record is not None and record.is_trial,
         is_evidence=record is not None and record.is_evidence,
+        stamp=stamped,
     )
+
+
+def _check_stamp(
+    files: Mapping[str, bytes], request: Mapping[str, Any] | None, *, anchors: Trust, problems: list[Problem]
+) -> str:
+    """Check the time stamp over the officer's signature; return its moment, "pending" or "none"."""
+    if bagit.STAMP not in files:
+        return "pending" if stamp.ROOT in files else "none"
+    if not anchors.stamp_root or stamp.ROOT not in files:
+        problems.append(Problem(bagit.STAMP, "is by a stamp authority that is not trusted here"))
+        return "none"
+    try:
+        moment = stamp.check_stamp(
+            files.get(bagit.SIGNATURE, b""), files[bagit.STAMP], root_pem=anchors.stamp_root
+        )
+        claimed = datetime.fromisoformat(str((request or {}).get("at")))
+    except (AnswerIsNo, ValueError) as error:
+        what = error.what if isinstance(error, AnswerIsNo) else "belongs to a request that does not say when"
+        problems.append(Problem(bagit.STAMP, what))
+        return "none"
+    if claimed > moment + STAMP_TOLERANCE:
+        problems.append(Problem(REQUEST, f"claims a time after its stamp of {jsonform.utc_text(moment)}"))
+    return jsonform.utc_text(moment)
 
 
 def _read_json(name: str, files: Mapping[str, bytes], problems: list[Problem]) -> dict[str, Any] | None:
@@ -305,16 +303,6 @@ def _check_node(
     if record is not None and is_revoked(certificate, anchors.revoked_nodes, day=record.sealed_day):
         problems.append(Problem(EVENT_SIGNATURE, "is signed by a box that was revoked by that day"))
     return certificate.subject.rfc4514_string()
-
-
-def is_revoked(certificate: x509.Certificate, revoked_nodes: bytes, *, day: str) -> bool:
-    """Tell whether ``trust/revoked_nodes`` distrusts a box on a UTC day.
-
-    Each line holds the SHA-256 of a certificate, the first UTC day on which it does not count, and its name.
-    """
-    own = certificate.fingerprint(hashes.SHA256()).hex()
-    lines = [line.split() for line in revoked_nodes.decode("utf-8", "replace").splitlines()]
-    return any(line[0] == own and day >= line[1] for line in lines if len(line) >= 2)
 
 
 def _check_proofs(files: Mapping[str, bytes], *, anchors: Trust, problems: list[Problem]) -> None:

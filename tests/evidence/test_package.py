@@ -260,7 +260,10 @@ def test_the_export_process_never_opens_the_boxs_private_key(place: sealed.Place
     assert "node.key" not in text
     created = [line.split('"')[1] for line in text.splitlines() if "O_CREAT" in line and "= -1" not in line]
     ours = [name for name in created if str(tmp_path) in name]
-    allowed = (str(tmp_path / "out"), str(place.custody / "log"), str(place.node / "store" / "events.db-"))
+    allowed = (
+        *(str(tmp_path / "out"), str(place.custody / "log"), str(place.custody / "witness")),
+        str(place.node / "store" / "events.db-"),
+    )
     assert [name for name in ours if not name.startswith(allowed)] == []
     # nothing in the clear is laid down anywhere else on the way
     assert [name for name in created if name.endswith((".mp4", ".csv", ".age")) and name not in ours] == []

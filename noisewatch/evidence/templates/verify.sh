@@ -59,7 +59,10 @@ done
 cut -c67- "$work/manifest-sha256.txt" | grep -av '^data/' >/dev/null && no manifest-sha256.txt "lists a file outside data/"
 cut -c67- "$work/tagmanifest-sha256.txt" | grep -a '^data/' >/dev/null && no tagmanifest-sha256.txt "lists a file inside data/"
 cut -c67- "$work/tagmanifest-sha256.txt" | grep -aqx 'manifest-sha256\.txt' || no tagmanifest-sha256.txt "does not list manifest-sha256.txt"
-{ cut -c67- "$work/manifest-sha256.txt" "$work/tagmanifest-sha256.txt"; echo tagmanifest-sha256.txt; echo tagmanifest-sha256.txt.sig; } | sort >"$work/listed"
+{ cut -c67- "$work/manifest-sha256.txt" "$work/tagmanifest-sha256.txt"; echo tagmanifest-sha256.txt; echo tagmanifest-sha256.txt.sig; } >"$work/listed"
+# a time stamp comes after the signature, so no manifest lists it
+[ -f tagmanifest-sha256.txt.tsr ] && echo tagmanifest-sha256.txt.tsr >>"$work/listed"
+sort -o "$work/listed" "$work/listed"
 find . -type f | cut -c3- | sort >"$work/there"
 comm -13 "$work/listed" "$work/there" >"$work/more"
 comm -23 "$work/listed" "$work/there" >"$work/less"
@@ -70,6 +73,7 @@ cat >"$work/known" <<'LIST'
 LIST
 if [ -f data/original.mp4 ]; then clip=original part=original; else clip=clip part=viewing; fi
 echo "data/$clip.mp4" >>"$work/known"
+for name in keys/tsa.pem tagmanifest-sha256.txt.tsr; do [ -f "$name" ] && echo "$name" >>"$work/known"; done
 sort -o "$work/known" "$work/known"
 comm -13 "$work/known" "$work/there" >"$work/more"
 comm -23 "$work/known" "$work/there" >"$work/less"
@@ -111,6 +115,38 @@ elif ! ssh-keygen -Y verify -f "$trust/allowed_signers" -I "$officer" -n noisewa
     no tagmanifest-sha256.txt "may differ from what the officer signed"
 elif [ "$(text_of who custody/request.json)" != "$officer" ]; then
     no custody/request.json "names another person than $officer, who signed"
+fi
+
+# The time stamp over that signature, where there is one.
+tsr=tagmanifest-sha256.txt.tsr
+stamped=
+carried() {
+    # openssl looks at no certificate in a stamp that it does not need: each must lead to the root too
+    openssl ts -reply -in "$tsr" -token_out -out "$work/token" 2>/dev/null || return 1
+    openssl pkcs7 -inform DER -in "$work/token" -print_certs -out "$work/carried" 2>/dev/null || return 1
+    rm -f "$work"/one.*
+    awk -v to="$work/one." '/-BEGIN/ { n++ } n { print >(to n) }' "$work/carried"
+    for one in "$work"/one.*; do
+        [ -f "$one" ] || continue
+        openssl verify -CAfile "$trust/tsa.pem" -untrusted "$work/carried" -attime "$at" "$one" >/dev/null 2>&1 || return 1
+    done
+}
+if [ -f "$tsr" ]; then
+    said=$(openssl ts -reply -in "$tsr" -text 2>/dev/null | sed -n 's/^Time stamp: //p')
+    at=$(date -u -d "$said" +%s 2>/dev/null || echo 0)
+    asked=$(date -u -d "$(text_of at custody/request.json)" +%s 2>/dev/null || echo 0)
+    if [ ! -s "$trust/tsa.pem" ] || [ ! -f keys/tsa.pem ]; then
+        no "$tsr" "is by a stamp authority that is not trusted here"
+    elif ! openssl ts -verify -data "$sig" -in "$tsr" -CAfile "$trust/tsa.pem" -attime "$at" >/dev/null 2>&1; then
+        no "$tsr" "is not a stamp over this signature by the authority that is trusted"
+    elif ! carried; then
+        no "$tsr" "is not a stamp over this signature by the authority that is trusted"
+    elif [ "$asked" -gt $((at + 300)) ]; then
+        no custody/request.json "claims a time after its stamp of $said"
+    fi
+    stamped=$said
+elif [ -f keys/tsa.pem ]; then
+    stamped=pending
 fi
 
 # 4. The box's signature over the event record.
@@ -161,6 +197,7 @@ else
 fi
 echo "recorded by: $node"
 echo "exported by: $officer"
+[ -n "$stamped" ] && echo "time stamp:  $stamped"
 grep -aqF '"is_trial":true' data/event.json && echo "TRIAL: made with throw-away keys; worth nothing as evidence"
 grep -aqF '"is_evidence":true' data/event.json || echo "NOT EVIDENCE: the event record says so itself"
 exit 0
