@@ -83,3 +83,11 @@ def test_a_trial_seals_without_calibration_but_is_never_evidence() -> None:
 def test_an_offset_that_was_not_measured_may_be_allowed() -> None:
     verdict = fitness(replace(GOOD, sync_is_valid=False, sync_why="missing", allow_unsynchronised=True))
     assert verdict.is_evidence
+
+
+@pytest.mark.parametrize("flag", ["outside-hours", "other-behaviour"])
+def test_an_event_that_the_signature_is_not_meant_for_is_counted_and_not_sealed(flag: str) -> None:
+    found = fitness(replace(GOOD, flags=(flag,)))
+    assert not found.may_seal
+    assert "that the signature is meant for" in found.not_sealed_because[0]
+    assert fitness(replace(GOOD, flags=())).may_seal
