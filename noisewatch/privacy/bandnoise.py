@@ -38,7 +38,7 @@ class Recipe:
 
     window_s: float = 0.5
     blur_octaves: float = 1.0
-    colour_db: float = 6.0
+    colour_db: float = 7.0
 
 
 def band_edges(rate_hz: int) -> FloatArray:

@@ -22,6 +22,9 @@ _DECAY_S = 0.012
 _SMOOTH_S = 0.25
 _PASSES = 4
 _MOST_GAIN = 4.0
+_BUMP_S = 0.3
+_BUMPS = 8
+_NEAR_DB = 0.1
 
 
 def a_weighted(wave: FloatArray, *, rate_hz: int) -> FloatArray:
@@ -59,8 +62,31 @@ def follow_level(treated: FloatArray, untouched: FloatArray, *, rate_hz: int) ->
         curve = signal.oaconvolve(np.pad(ahead, kernel.size, mode="edge"), kernel, mode="same")
         curve = curve[kernel.size : kernel.size + ratio.size]
         result = result * np.exp(np.clip(curve, -np.log(_MOST_GAIN), np.log(_MOST_GAIN)))
-    sound = np.sum(a_weighted(result, rate_hz=rate_hz) ** 2)
-    return np.asarray(result * np.sqrt(np.sum(heard**2) / sound) if sound > 0.0 else result * 0.0)
+    sound = float(np.sum(a_weighted(result, rate_hz=rate_hz) ** 2))
+    if not sound > 0.0:
+        return np.zeros_like(result)
+    return _same_maximum(result * np.sqrt(float(np.sum(heard**2)) / sound), wanted, rate_hz)
+
+
+def _same_maximum(treated: FloatArray, wanted: FloatArray, rate_hz: int) -> FloatArray:
+    """Return the sound with its highest LAF moved to the wanted one, by short smooth gains at the peaks."""
+    bump = signal.windows.hann(round(_BUMP_S * rate_hz) + 2)[1:-1]
+    top, result = int(np.argmax(wanted)), treated.copy()
+    for _ in range(_BUMPS):
+        got = fast_energy(a_weighted(result, rate_hz=rate_hz), rate_hz=rate_hz)
+        peak = int(np.argmax(got))
+        excess_db = 10.0 * np.log10(got[peak] / wanted[top])
+        if abs(excess_db) < _NEAR_DB:
+            break
+        # too high: lower where it is highest; too low: raise where the untouched sound was highest
+        centre = (peak if excess_db > 0.0 else top) - round(F_S * rate_hz / 2)
+        wanted_db = -excess_db if excess_db > 0.0 else 10.0 * np.log10(wanted[top] / (got[top] + 1e-30))
+        gain_db = float(np.clip(wanted_db, -6.0, 6.0))
+        first = centre - bump.size // 2
+        inside = slice(max(first, 0), max(min(first + bump.size, result.size), 0))
+        part = bump[inside.start - first : inside.stop - first]
+        result[inside] *= 10.0 ** (gain_db * part / 20.0)
+    return result
 
 
 def with_bangs(noise: FloatArray, untouched: FloatArray, *, rate_hz: int) -> FloatArray:

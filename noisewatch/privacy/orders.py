@@ -25,7 +25,7 @@ TO_HZ = 1300.0
 #: Orders are averaged over windows this long.
 AVERAGE_S = 0.5
 #: Share of the low band that repeats, from which orders begin to pass, and from which they pass whole.
-SHARE_FROM, SHARE_WHOLE = 0.35, 0.6
+SHARE_FROM, SHARE_WHOLE = 0.2, 0.45
 
 _ORDERS = 16
 _FRAME_S = 0.5
