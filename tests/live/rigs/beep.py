@@ -1,6 +1,6 @@
 """Play 0.1 s beeps of 1 kHz into the default output whose first samples are due at Unix time k * period.
 
-With --noise the beeps are bursts of white noise: they are as loud in every band.
+With --noise the beeps are bangs: white noise that dies away within some ten milliseconds.
 
 Run: python beep.py --period 2 --seconds 26      (with start_pulse.sh evaluated)
 """
@@ -39,7 +39,8 @@ class Beeper:
         low, start, high = np.quantile(self.starts, [0.2, 0.5, 0.8])
         if len(self.starts) == self.starts.maxlen and high - low < STEADY_S:
             phase = np.mod(start + (self.played + np.arange(frames)) / RATE_HZ, self.period_s)
-            beep = self.rng.uniform(-0.8, 0.8, frames) if self.is_noise else 0.5 * np.sin(2e3 * np.pi * phase)
+            bang = self.rng.uniform(-0.9, 0.9, frames) * np.exp(-phase / 0.01)
+            beep = bang if self.is_noise else 0.5 * np.sin(2e3 * np.pi * phase)
             out[:, 0] = np.where(phase < 0.1, beep, 0)
         self.played += frames
 
