@@ -120,6 +120,13 @@ class VideoSection(Section):
         "(a trial node: the whole picture).",
     )
 
+    @field_validator("source")
+    @classmethod
+    def _holds_no_login(cls, source: str) -> str:
+        if "://" in source and "@" in source.split("://", 1)[1].split("/", 1)[0]:
+            raise ValueError("holds a login; write it into a file and name that in video.credentials_file")
+        return source
+
     @field_validator("carriageway")
     @classmethod
     def _has_an_area(cls, points: tuple[Point, ...]) -> tuple[Point, ...]:

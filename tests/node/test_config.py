@@ -103,3 +103,10 @@ def test_periods_and_holidays_are_read_written_and_checked() -> None:
         parse_config(text.replace(b'"fri"', b'"vrijdag"'), where=Path("node.toml"))
     with pytest.raises(ConfigurationError, match=r"trigger\.periods\.0\.hours"):
         parse_config(text.replace(b"22:00-06:00", b"22-6"), where=Path("node.toml"))
+
+
+def test_a_login_in_a_cameras_address_is_refused_and_not_told() -> None:
+    with pytest.raises(ConfigurationError, match=r"video\.credentials_file") as caught:
+        parse_config(b'[video]\nsource = "rtsp://admin:hunter2@192.0.2.1/1"\n', where=Path("node.toml"))
+    assert "hunter2" not in str(caught.value)
+    assert caught.value.__cause__ is None
