@@ -62,7 +62,8 @@ def cost(name: str, pictures: list[np.ndarray], vehicle: list[Box]) -> None:
     total_s = time.process_time() - begin_s
     print(
         f"{name:22s} plan {planned_s:5.1f} CPU s, both passes {total_s:5.1f} CPU s, "
-        f"{len(pictures)} pictures; memory +{memory_mb() - before_mb:.0f} MB (faces {len(plan.faces)}, movers {len(plan.movers)})"
+        f"{len(pictures)} pictures; memory +{memory_mb() - before_mb:.0f} MB; "
+        f"{len(plan.faces)} faces, {len(plan.movers)} movers"
     )
 
 

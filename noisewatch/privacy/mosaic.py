@@ -1,8 +1,8 @@
 """Pixelation that stays: coarse blocks on a fixed grid, held for a second, few colours. No blur.
 
 Each picture's mosaic samples a moving face at another place, and many together tell more than one does. So
-a clip holds one mosaic a second for every place: a face of three blocks across gives away about a hundred coarse
-numbers in ten seconds. What an attacker who knows every shift makes of them: bench/bystanders.py.
+a clip holds one mosaic a second for every place: a face of three blocks across gives away about a hundred
+coarse numbers in ten seconds. What an attacker who knows every shift makes of them: bench/bystanders.py.
 """
 
 from __future__ import annotations

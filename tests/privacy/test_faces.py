@@ -46,3 +46,25 @@ def test_cells_become_boxes_in_pixels_and_one_face_is_one_box() -> None:
 
 def test_boxes_that_do_not_meet_do_not_overlap() -> None:
     assert overlap(FaceBox(0, 0, 5, 5, 1.0), FaceBox(5, 0, 5, 5, 1.0)) == 0.0
+
+
+def test_a_long_picture_is_searched_in_parts_and_a_face_in_both_is_one() -> None:
+    class Network:
+        """Finds one face at the middle of the whole picture, in whatever part it is shown."""
+
+        def setInput(self, blob: np.ndarray) -> None:
+            self.blob = blob
+
+        def forward(self, names: tuple[str, ...]) -> tuple[np.ndarray, ...]:
+            rows, columns = self.blob.shape[2] // 4, self.blob.shape[3] // 4
+            assert self.blob.shape[3] <= 704, "a part is never wider than the memory allows"
+            heat = np.zeros((1, 1, rows, columns), np.float32)
+            heat[0, 0] = self.blob[0, 0, ::4, ::4] / 255.0
+            size = np.full((1, 2, rows, columns), np.log(8.0), np.float32)
+            return heat, size, np.zeros_like(size), np.zeros((1, 10, rows, columns), np.float32)
+
+    picture = np.zeros((720, 1280, 3), np.uint8)
+    picture[360:364, 640:644] = 230
+    found = faces.FaceFinder(Network())(picture)
+    assert len(found) == 1
+    assert abs(found[0].x + found[0].width / 2 - 642) <= 4
