@@ -67,14 +67,14 @@ def in_child(job: Job, *, command: Sequence[str] = CHILD, timeout_s: float | Non
         )
     except OSError as error:
         raise MediaLostError(f"the sealing child could not be started ({error.strerror})") from error
-    try:
-        answer, complaint = child.communicate(job.to_message(), timeout=limit_s)
-    except subprocess.TimeoutExpired:
-        raise MediaLostError(f"the sealing child took longer than {limit_s:g} s") from None
-    finally:
-        if child.poll() is None:
-            child.kill()
-            child.communicate()
+    with child:
+        try:
+            answer, complaint = child.communicate(job.to_message(), timeout=limit_s)
+        except subprocess.TimeoutExpired:
+            raise MediaLostError(f"the sealing child took longer than {limit_s:g} s") from None
+        finally:
+            if child.poll() is None:
+                child.kill()
     if child.returncode != 0:
         raise MediaLostError(_ending(child.returncode, complaint))
     return _read(answer)

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,14 +21,16 @@ from noisewatch.acoustics.calibration import CalibrationState, calibration_state
 from noisewatch.capture.camera import open_video
 from noisewatch.capture.clip import clip_window
 from noisewatch.capture.clock import file_clock_state
+from noisewatch.errors import MissingInputError
 from noisewatch.evidence.log import EventLog
-from noisewatch.evidence.seal import DayKeys, NodeSigner
+from noisewatch.evidence.seal import DayKey, DayKeys, NodeSigner
 from noisewatch.evidence.store import Store
+from noisewatch.evidence.stored import StoredEvent
 from noisewatch.node.config import NodeConfig
 from noisewatch.node.job import Job, Made
 from noisewatch.node.pipeline import ReadyClip
 from noisewatch.node.sealing import ClipSealer, NodeFacts, Outcome
-from noisewatch.node.worker import Work, in_child
+from noisewatch.node.worker import MediaLostError, Work, in_child
 from noisewatch.privacy import bystanders, speech
 
 SAMPLES = Path(__file__).resolve().parents[2] / "data" / "samples"
@@ -76,6 +84,7 @@ def seal(
     config: NodeConfig | None = None,
     calibration: CalibrationState | None = None,
     work: Work = WORK,
+    is_trial: bool = True,
 ) -> tuple[Outcome, dict[str, object]]:
     """Seal one clip under an id of its own; return what became of it, and the signed record."""
     node = bench / "node"
@@ -83,7 +92,7 @@ def seal(
     keys = DayKeys.load_bundle(node / "keys" / "bundle.json", (node / "keys" / "ca.pem").read_bytes())
     facts = NodeFacts(
         config=config or NodeConfig(),
-        is_trial=keys.is_trial,
+        is_trial=is_trial,
         is_file=True,
         scale="calibrated",
         calibration=calibration or calibration_state([], now=NOW),
@@ -163,3 +172,134 @@ def test_a_lane_distance_adds_the_level_at_seven_and_a_half_metres(bench: Path, 
 def test_a_trial_clip_ends_after_a_day(bench: Path, ready: ReadyClip) -> None:
     outcome, _ = seal(bench, ready, "20261122-120000-0006")
     assert outcome.record.expires_at <= NOW + timedelta(hours=24)
+
+
+def children() -> set[int]:
+    """Process ids of this process's children."""
+    tasks = Path("/proc/self/task").iterdir()
+    return {int(pid) for task in tasks for pid in (task / "children").read_text().split()}
+
+
+def killed(job: Job) -> Made:
+    """Let a real child begin, and kill it."""
+    before = children()
+
+    def kill() -> None:
+        while not (found := children() - before):
+            time.sleep(0.01)
+        os.kill(found.pop(), signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    try:
+        return in_child(job)
+    finally:
+        killer.join()
+
+
+def test_a_child_that_is_killed_loses_its_clip_and_nothing_else(bench: Path, ready: ReadyClip) -> None:
+    outcome, record = seal(bench, ready, "20261122-120000-0007", work=killed)
+    assert not outcome.is_sealed
+    assert outcome.not_sealed_because == ("media lost: the sealing child was killed (SIGKILL)",)
+    assert record["media_state"] == "pending"
+    assert record["privacy"]["voices"] == "not yet"  # type: ignore[index]
+    stored = stored_event(bench, "20261122-120000-0007")
+    assert stored.state == "lost"
+    assert sorted(path.name for path in stored.folder.iterdir()) == ["event.json", "event.json.p7s"]
+    outcome, _ = seal(bench, ready, "20261122-120000-0008")
+    assert outcome.is_sealed, "the next clip gets a new child"
+
+
+def test_a_child_that_takes_too_long_is_ended(bench: Path, ready: ReadyClip) -> None:
+    def slow(job: Job) -> Made:
+        return in_child(job, timeout_s=0.1)
+
+    before = children()
+    outcome, _ = seal(bench, ready, "20261122-120000-0009", work=slow)
+    assert outcome.not_sealed_because == ("media lost: the sealing child took longer than 0.1 s",)
+    assert children() <= before
+
+
+@pytest.mark.parametrize(
+    ("program", "said"),
+    [
+        ("import sys; sys.stdin.buffer.read(); sys.exit(3)", "ended with 3"),
+        ("import sys; sys.stdin.buffer.read(); print('hello')", "answer is not whole"),
+        ("import os; os.abort()", "killed (SIGABRT)"),
+    ],
+)
+def test_a_child_that_does_not_answer_is_told_apart(ready: ReadyClip, program: str, said: str) -> None:
+    job = Job("original", ready.window, ready.samples, (), (), DayKey(NOW.date(), "", ""))
+    with pytest.raises(MediaLostError) as refusal:
+        in_child(job, command=(sys.executable, "-c", program))
+    assert said in refusal.value.what
+
+
+def test_where_voices_cannot_be_destroyed_nothing_is_sealed(bench: Path, ready: ReadyClip) -> None:
+    def poisoned(job: Job) -> Made:
+        return in_child(replace(job, samples=np.full_like(job.samples, np.nan)))
+
+    outcome, _ = seal(bench, ready, "20261122-120000-0010", work=poisoned)
+    assert not outcome.is_sealed
+    assert "could not do its step 'voices'" in outcome.not_sealed_because[0]
+    assert not list(stored_event(bench, "20261122-120000-0010").folder.glob("*.age"))
+
+
+@pytest.mark.parametrize("why", ["not installed", "killed"])
+def test_without_a_viewing_copy_the_original_stays_and_the_record_says_why(
+    bench: Path, ready: ReadyClip, why: str
+) -> None:
+    def work(job: Job) -> Made:
+        if job.kind == "original":
+            return WORK(job)
+        return killed(job) if why == "killed" else in_child(replace(job, face_model="/nowhere.onnx"))
+
+    event_id = f"20261122-120000-{why.replace(' ', '-')}"
+    outcome, record = seal(bench, ready, event_id, work=work)
+    assert outcome.is_sealed
+    assert record["media_state"] == "original"
+    assert why in record["privacy"]["viewing_copy"]  # type: ignore[index]
+    assert record["privacy"]["bystanders"] == "none"  # type: ignore[index]
+    assert [part["name"] for part in record["media"]] == ["original", "levels"]  # type: ignore[attr-defined, index]
+    stored = stored_event(bench, event_id)
+    assert stored.is_sealed
+    assert sorted(path.name for path in stored.folder.glob("*.age")) == ["levels.age", "original.age"]
+    with Store.open(bench / "node" / "store", writable=False) as store, pytest.raises(MissingInputError):
+        store.read(event_id, "viewing")
+
+
+def test_a_node_that_is_no_trial_seals_evidence_with_mask_and_treated_voices(
+    bench: Path, ready: ReadyClip
+) -> None:
+    lane = [[0.0, 0.3], [1.0, 0.3], [1.0, 1.0], [0.0, 1.0]]
+    config = NodeConfig.model_validate(
+        {"video": {"carriageway": lane}, "calibration": {"allow_uncalibrated": True}}
+    )
+    outcome, record = seal(bench, ready, "20261122-120000-0012", config=config, is_trial=False)
+    assert outcome.is_sealed
+    assert record["is_trial"] is False
+    assert record["is_evidence"] is True, record["not_evidence_because"]
+    assert record["privacy"]["methods"] == [  # type: ignore[index]
+        "voices destroyed",
+        "outside the carriageway masked",
+        "bystanders covered",
+    ]
+    assert record["privacy"]["mask"]["carriageway"] == lane  # type: ignore[index]
+
+
+def test_the_child_is_nice_leaves_no_core_and_can_write_no_file() -> None:
+    program = (
+        "import os, resource, json; from noisewatch.node.child import confine; confine();"
+        "print(json.dumps([os.nice(0), resource.getrlimit(resource.RLIMIT_CORE)[0],"
+        " resource.getrlimit(resource.RLIMIT_FSIZE)[0], resource.getrlimit(resource.RLIMIT_DATA)[0]]))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    nice, core, size, data = json.loads(done.stdout)
+    assert nice >= os.nice(0) + 10 or nice == 19
+    assert (core, size) == (0, 0)
+    assert 0 < data <= 2**30
+
+
+def stored_event(bench: Path, event_id: str) -> StoredEvent:
+    with Store.open(bench / "node" / "store", writable=False) as store:
+        return store.get(event_id)
