@@ -164,10 +164,19 @@ def _whose(event: Mapping[str, Any], truth: Sequence[Mapping[str, Any]]) -> int 
 
 
 def _export(out: Path, event_id: str) -> Path:
+    from noisewatch.evidence.consult import approve
     from noisewatch.evidence.export import Order, export
+    from noisewatch.evidence.store import Store
 
     say(f"\n4/6 An officer exports event {event_id}, with a reason and a case number …")
-    order = Order(event_id, as_="officer", reason="demonstration of the whole chain", case="DEMO-1")
+    reason, case = "demonstration of the whole chain", "DEMO-1"
+    with Store.open(out / "node" / "store", writable=False) as store:
+        has_viewing_copy = store.get(event_id).state == "sealed"
+    if not has_viewing_copy:
+        say("    no viewing copy without the model that finds faces: a supervisor approves the original …")
+        node, custody = out / "node", out / "custody"
+        approve(event_id, as_="supervisor", reason=reason, case=case, node=node, custody=custody)
+    order = Order(event_id, as_="officer", reason=reason, case=case, original=not has_viewing_copy)
     made = export(order, node=out / "node", custody=out / "custody", out=out / "packages")
     return made.package
 
@@ -182,7 +191,7 @@ def _verify(out: Path, package: Path) -> dict[str, Any]:
     say("6/6 Changing one bit of the clip in a copy, and verifying that …")
     tampered = out / "tampered"
     shutil.copytree(package, tampered)
-    clip = tampered / "data" / "clip.mp4"
+    clip = next(path for path in sorted((tampered / "data").glob("*.mp4")))
     data = bytearray(clip.read_bytes())
     data[len(data) // 2] ^= 1
     clip.write_bytes(bytes(data))
