@@ -7,7 +7,7 @@ PYTEST_ARGS ?=
 # tests that share nothing run side by side
 WORKERS ?= 2
 # each prints its figures by itself too: .venv/bin/python bench/NAME.py
-BENCHES := chain meter features flags clip seal package real_input street_mix
+BENCHES := chain meter features flags clip seal package real_input street_mix bystanders
 
 .PHONY: help install demo test test-slow check format lint types lock samples signatures bench clean
 
