@@ -165,3 +165,9 @@ def camera_server(tmp_path: Path) -> Iterator[Callable[..., CameraServer]]:
 def wait() -> Callable[..., None]:
     """Wait for a condition."""
     return wait_for
+
+
+@pytest.fixture
+def require_part() -> Callable[..., None]:
+    """Leave a test out, or fail in CI, where a part is missing."""
+    return require
