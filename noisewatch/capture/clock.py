@@ -77,10 +77,10 @@ def clock_state_from_kernel(*, state: int, status: int, maxerror_us: int) -> Clo
 
     Examples
     --------
-    >>> clock_state_from_kernel(state=0, status=0x2001, maxerror_us=1500)
-    ClockState(source='system', synchronised=True, bound_s=0.0015)
-    >>> clock_state_from_kernel(state=5, status=0x40, maxerror_us=16000000)
-    ClockState(source='system', synchronised=False, bound_s=None)
+    >>> clock_state_from_kernel(state=0, status=0x2001, maxerror_us=1500).bound_s
+    0.0015
+    >>> clock_state_from_kernel(state=5, status=0x40, maxerror_us=16000000).synchronised
+    False
     """
     is_synchronised = state not in (-1, _TIME_ERROR) and not status & _STA_UNSYNC
     bound_s = maxerror_us / 1e6 if is_synchronised else None
