@@ -97,19 +97,19 @@ class Tally:
 
 def print_speech(clips: list[Spoken], seed: int) -> None:
     """Print what recognisers and STOI find, alone and against exhaust."""
-    tally = Tally()
-    for number, clip in enumerate(clips):
-        for snr_db in SNR_DB:
+    print("a recogniser counts for a language where its WER on the untouched sound alone is 40 % or less")
+    for snr_db in SNR_DB:
+        tally = Tally()
+        where = "alone" if snr_db is None else f"{snr_db:+.0f} dB"
+        for number, clip in enumerate(clips):
             mix = with_exhaust(clip.samples, snr_db, seed + number)
-            where = "alone" if snr_db is None else f"{snr_db:+.0f} dB"
             sealed = treated(mix)
             tally.clarity(f"untouched, {where}", clip.samples, mix)
             tally.clarity(f"treated, {where}", clip.samples, sealed)
             if snr_db is None:
                 tally.listen(f"untouched, {where}", clip, mix)
             tally.listen(f"treated, {where}", clip, sealed)
-    print("a recogniser counts for a language where its WER on the untouched sound alone is 40 % or less")
-    tally.show()
+        tally.show()
 
 
 def print_attacks(clips: list[Spoken]) -> None:
@@ -177,17 +177,20 @@ def main() -> None:
     for part in ("speech", "attacks", "levels", "speakers", "exhaust"):
         parser.add_argument(f"--{part}", action="store_true")
     parser.add_argument("--seed", type=int, default=20_261_122)
-    parser.add_argument("--clips", type=int, default=1000, help="no more clips than this of each language")
+    parser.add_argument(
+        "--clips", type=int, default=1000, help="no more clips than this of each language and sex"
+    )
     arguments = parser.parse_args()
     everything = not any(
         getattr(arguments, part) for part in ("speech", "attacks", "levels", "speakers", "exhaust")
     )
     clips, seen = [], defaultdict(int)
     for clip in spoken_clips():
-        seen[clip.language] += 1
-        clips += [clip] if seen[clip.language] <= arguments.clips else []
-    print(f"{METHOD}: {len(clips)} clips, {len({clip.speaker for clip in clips})} voices, languages "
-          f"{sorted(seen)}; recognisers {sorted(recognisers()) or 'none installed'}", flush=True)  # fmt: skip
+        seen[clip.language, clip.sex] += 1
+        clips += [clip] if seen[clip.language, clip.sex] <= arguments.clips else []
+    languages = sorted({clip.language for clip in clips})
+    print(f"{METHOD}: {len(clips)} clips, {len({clip.speaker for clip in clips})} voices, {languages}")
+    print(f"recognisers: {sorted(recognisers()) or 'none installed'}", flush=True)
     begun = time.process_time()
     destroy_voices(
         np.random.default_rng(1).standard_normal((1, 480_000)).astype(np.float32),

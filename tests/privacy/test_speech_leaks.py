@@ -96,7 +96,7 @@ def test_control_an_untouched_low_band_is_caught(voice: Array) -> None:
 
 
 def pitch_found(clean: Array, heard: Array) -> float:
-    """Share of the voiced frames of 60 ms in which the strongest period of the low band is the voice's own."""
+    """Share of the voiced frames of 60 ms whose strongest period in the low band is the voice's own."""
     low = signal.butter(4, [70.0, 400.0], "bandpass", fs=RATE_HZ, output="sos")
     size, shortest, longest = 600, RATE_HZ // 300, RATE_HZ // 80
     periods, strength = [], []
