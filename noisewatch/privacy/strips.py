@@ -33,7 +33,7 @@ def in_strips(find: FindFaces) -> FindFaces:
     >>> sizes = []
     >>> search = in_strips(lambda picture: sizes.append(picture.shape[:2]) or [])
     >>> search(np.zeros((720, 1280, 3), np.uint8)), sizes
-    ([], [(720, 534), (720, 534), (720, 534)])
+    ([], [(630, 467), (630, 467), (630, 467)])
     """
 
     def search(picture: Image) -> list[FaceBox]:
