@@ -252,6 +252,8 @@ def main() -> None:
     parser.add_argument("--motion", action="store_true")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
+    # ended from outside, it still ends what it started
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     # short, because a socket's path holds about a hundred characters
     with tempfile.TemporaryDirectory(prefix="nw-") as name:
         figures = measure(args, Path(name))

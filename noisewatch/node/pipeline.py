@@ -169,6 +169,11 @@ class Pipeline:
         """Take a packet whose picture belongs to the street's time ``street_s``."""
         self._video.push(street_s, packet)
 
+    @property
+    def ring_bytes(self) -> int:
+        """Bytes that sound and picture hold in memory now; the sound's part never changes."""
+        return self._audio.size_bytes + self._video.size_bytes
+
     def end_video(self) -> None:
         """No picture comes after this."""
         self._has_picture_ended = True
