@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes.util
 import http.server
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -158,10 +159,8 @@ def test_vlcs_library_plays_a_copy_to_its_end(
         timeout=120,
     )
     assert done.stdout.strip() == "ended", log.read_text()
-    media = ("mp4", "avcodec", "flac", "decoder", "demux")
-    complaints = [
-        line
-        for line in log.read_text().splitlines()
-        if ("error" in line or "warning" in line) and any(word in line for word in media)
-    ]
-    assert complaints == []
+    # dummy outputs may complain of themselves; what reads and decodes the file may not
+    lines = log.read_text().splitlines()
+    assert any("mp4" in line for line in lines), "VLC told nothing of the file"
+    media = re.compile(r"(mp4|avcodec|flac|decoder|demux|packetizer)\b.* (error|warning): ")
+    assert [line for line in lines if media.search(line)] == []
