@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 Array = NDArray[np.float64]
 Recogniser = Callable[[Array, str], str]
@@ -175,8 +176,8 @@ def _lstm(inputs: NDArray[Any], weights: dict[str, Any], number: int) -> NDArray
     cell, out = hidden.copy(), []
     for step in range(inputs.shape[1]):
         enter, forget, new, leave = np.split(driven[:, step] + hidden @ back, 4, axis=1)
-        cell = cell / (1 + np.exp(-forget)) + np.tanh(new) / (1 + np.exp(-enter))
-        hidden = np.tanh(cell) / (1 + np.exp(-leave))
+        cell = cell * expit(forget) + np.tanh(new) * expit(enter)
+        hidden = np.tanh(cell) * expit(leave)
         out.append(hidden)
     return np.stack(out, axis=1)
 

@@ -19,7 +19,7 @@ from fpdf.fonts import FontFace
 from numpy.typing import NDArray
 from PIL import Image
 
-from noisewatch.evidence.attributed import attribution_of, mark, sentence
+from noisewatch.evidence.attributed import attribution_of, box_at, mark, sentence, still_at_s
 from noisewatch.evidence.summary import summary
 from noisewatch.evidence.words import Words
 from noisewatch.records import EventRecord, ScoredWindow
@@ -165,7 +165,8 @@ def _first_page(page: _Page, parts: ReportParts, words: Words) -> None:
     page.ln(1)
     for number, (label, text) in enumerate(summary(record, words)):
         page.row(label, text, bold=number in _BOLD_ROWS)
-    vehicle = sentence(record, words)
+    is_marked = parts.still is not None and box_at(attribution_of(record), still_at_s(record)) is not None
+    vehicle = sentence(record, words, is_marked=is_marked)
     if vehicle is not None:
         page.row(words("attribution"), vehicle)
     page.heading(words("what_not"), room_mm=20)
@@ -177,13 +178,18 @@ def _first_page(page: _Page, parts: ReportParts, words: Words) -> None:
 
 
 def _still(page: _Page, parts: ReportParts, words: Words) -> None:
-    page.heading(words("still"), room_mm=_STILL_MM + 12)
+    record = parts.record
+    shown_s = still_at_s(record)
+    later_s = shown_s - (record.event.peak_s - record.clip.start_s)
+    title = words("still")
+    if later_s:
+        side = "still_after" if later_s > 0 else "still_before"
+        title = words(side, seconds=words.number(abs(later_s)))
+    page.heading(title, room_mm=_STILL_MM + 12)
     if parts.still is None:
         page.text_block(words("no_still"))
         return
-    record = parts.record
-    peak_s = record.event.peak_s - record.clip.start_s
-    still = mark(parts.still, attribution_of(record), at_s=peak_s)
+    still = mark(parts.still, attribution_of(record), at_s=shown_s)
     height, width = still.shape[:2]
     shown_mm = min(page.epw, _STILL_MM * width / height)
     page.image(_jpeg(still), x=page.l_margin, w=shown_mm)
@@ -255,6 +261,8 @@ def _treatment(page: _Page, parts: ReportParts, words: Words) -> None:
     for key in ("voices", "bystanders"):
         said = str(record.privacy.get(key, record.privacy.get("method", "none")))
         page.row(words(key), words("untreated") if said == "none" else said)
+        if key == "voices" and said != "none":
+            page.text_block(words("voices_plain"), size=8.0)
     mask = record.privacy.get("mask") or {}
     points = [tuple(point) for point in mask.get("carriageway", ())] if isinstance(mask, dict) else []
     whole = not points or set(points) == {(0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)}

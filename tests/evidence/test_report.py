@@ -74,6 +74,21 @@ def test_the_first_page_says_what_where_when_how_loud_and_what_it_is_not(
     assert say.named("behaviour", "pass") in page
 
 
+@pytest.mark.parametrize(("away_s", "key"), [(-0.4, "still_before"), (0.4, "still_after")])
+def test_a_still_of_another_moment_than_the_loudest_says_so(
+    away_s: float, key: str, record: EventRecord, tmp_path: Path
+) -> None:
+    say = words.Words("en")
+    at_s = record.event.peak_s - record.clip.start_s + away_s
+    said = {"kind": "one vehicle", "n_vehicles": 1, "probability": 0.99, "direction": "to the left"}
+    statements = {"attribution": {**said, "boxes": [[round(at_s, 3), 0.2, 0.4, 0.3, 0.3]]}}
+    seen = dataclasses.replace(record, statements=statements)
+    text = text_of(make(seen), tmp_path)
+    assert say(key, seconds="0.4") in text
+    assert say("attribution_marked") in text
+    assert say("attribution_marked") not in text_of(make(seen, still=False), tmp_path)
+
+
 def test_a_level_without_a_calibration_is_indicative_and_has_no_interval(record: EventRecord) -> None:
     say = words.Words("en")
     event = dataclasses.replace(record.event, expanded_uncertainty_db=None)
@@ -102,6 +117,15 @@ def test_the_decision_and_the_hashes_are_there(record: EventRecord, tmp_path: Pa
     text = text_of(make(record), tmp_path)
     for expected in (record.event.why, "12" * 32, "34" * 32, "sh verify.sh TRUST PACKAGE", "SHA-256 abab"):
         assert expected in text
+
+
+def test_a_treated_sound_is_explained_and_its_levels_vouched_for(record: EventRecord, tmp_path: Path) -> None:
+    treated = dataclasses.replace(record, privacy={**record.privacy, "voices": "band-noise-and-orders-2"})
+    text = text_of(make(treated), tmp_path)
+    assert "No voice can be understood" in text
+    assert "from the untouched sound in its memory" in text
+    untreated = dataclasses.replace(record, privacy={"method": "none"})
+    assert "No voice can be understood" not in text_of(make(untreated), tmp_path)
 
 
 def test_a_clip_without_a_picture_still_makes_a_report(record: EventRecord, tmp_path: Path) -> None:
