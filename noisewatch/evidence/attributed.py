@@ -29,6 +29,22 @@ def attribution_of(record: EventRecord) -> Mapping[str, Any]:
     return said if isinstance(said, Mapping) else {}
 
 
+def still_at_s(record: EventRecord) -> float:
+    """Return the time of the clip whose picture the report shows: the loudest moment.
+
+    Where the named vehicle has no box near it, because something hid it or it had not come into view yet, it is
+    the time of its nearest box.
+    """
+    loudest_s = record.event.peak_s - record.clip.start_s
+    said = attribution_of(record)
+    boxes = said.get("boxes") or ()
+    if not boxes or box_at(said, loudest_s) is not None:
+        return loudest_s
+    nearest_s = float(min(boxes, key=lambda box: abs(float(box[0]) - loudest_s))[0])
+    # times of boxes are rounded to a millisecond
+    return nearest_s + 0.001
+
+
 def box_at(said: Mapping[str, Any], at_s: float) -> tuple[float, float, float, float] | None:
     """Return the vehicle's box at a time of the clip: left, top, width, height as shares; None: not in view.
 
@@ -92,15 +108,26 @@ def _arrow(
     pen.polygon([tip, *wings], fill=_COLOUR, outline=_EDGE)
 
 
-def sentence(record: EventRecord, words: Words) -> str | None:
-    """Return what the record says of the vehicle, in the reader's language; None where it says nothing."""
+def sentence(record: EventRecord, words: Words, *, is_marked: bool) -> str | None:
+    """Return what the record says of the vehicle, in the reader's language; None where it says nothing.
+
+    Parameters
+    ----------
+    record : EventRecord
+        The signed record.
+    words : Words
+        The reader's language.
+    is_marked : bool
+        Whether the report shows a picture with the vehicle's box.
+    """
     said = attribution_of(record)
     kind = str(said.get("kind", ""))
     count = int(said.get("n_vehicles", 0))
     probability = words.number(100 * float(said.get("probability", 0.0)), 0)
     if kind == "one vehicle":
         way = words.named("direction", str(said.get("direction", "")).replace(" ", "_"))
-        return words("attribution_one", count=count, direction=way, probability=probability)
+        named = words("attribution_one", count=count, direction=way, probability=probability)
+        return f"{named} {words('attribution_marked')}" if is_marked else named
     if kind == "ambiguous":
         return words("attribution_ambiguous", count=count)
     if kind == "none in view":

@@ -9,7 +9,7 @@ import made_up
 import numpy as np
 import pytest
 
-from noisewatch.evidence.attributed import box_at, mark, sentence
+from noisewatch.evidence.attributed import box_at, mark, sentence, still_at_s
 from noisewatch.evidence.words import LANGUAGES, Words
 from noisewatch.records import EventRecord
 
@@ -63,12 +63,36 @@ def test_nothing_is_drawn_where_no_box_lies_near_in_time_or_none_was_named() -> 
 def test_every_answer_has_a_sentence_in_every_language(language: str) -> None:
     words = Words(language)
     texts = [
-        sentence(with_statement(said(kind=kind)), words)
+        sentence(with_statement(said(kind=kind)), words, is_marked=True)
         for kind in ("one vehicle", "ambiguous", "none in view")
     ]
     assert all(texts)
     assert len(set(texts)) == 3
-    assert sentence(with_statement({}), words) is None
+    assert sentence(with_statement({}), words, is_marked=False) is None
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_sentence_speaks_of_a_box_only_where_one_is_drawn(language: str) -> None:
+    words = Words(language)
+    marked, bare = (sentence(with_statement(said()), words, is_marked=drawn) for drawn in (True, False))
+    assert marked == f"{bare} {words('attribution_marked')}"
+
+
+@pytest.mark.parametrize(("away_s", "moves"), [(0.0, False), (0.09, False), (0.4, True), (-1.3, True)])
+def test_the_still_shows_the_vehicle_where_it_was_not_seen_at_the_loudest_moment(
+    away_s: float, moves: bool
+) -> None:
+    bare = with_statement({})
+    loudest_s = bare.event.peak_s - bare.clip.start_s
+    record = with_statement(said(boxes=[[round(loudest_s + away_s, 3), 0.25, 0.5, 0.2, 0.25]]))
+    shown_s = still_at_s(record)
+    assert box_at(record.statements["attribution"], shown_s) is not None
+    assert (shown_s != pytest.approx(loudest_s)) == moves
+
+
+def test_without_a_named_vehicle_the_still_is_of_the_loudest_moment() -> None:
+    record = with_statement(said(kind="ambiguous", boxes=[]))
+    assert still_at_s(record) == record.event.peak_s - record.clip.start_s
 
 
 def test_a_box_that_reaches_beyond_the_picture_is_cut_at_its_edge() -> None:
