@@ -150,11 +150,13 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=10_000, help="first seed; development used those below")
     parser.add_argument("--scenes", type=int, default=320)
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS, help="only these streets")
     parser.add_argument("--minutes", type=float, default=1e6, help="stop after these, with what was judged")
     options = parser.parse_args()
     jobs = [
         (kind, options.first + number)
         for kind, share in SHARES.items()
+        if kind in options.kinds
         for number in range(round(share * options.scenes))
     ]
     # kinds in turn, so that a run that is stopped has seen all of them

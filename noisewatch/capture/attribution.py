@@ -20,7 +20,7 @@ from noisewatch.capture.passing import Passing, passings
 from noisewatch.capture.tracking import SmallFilm, moving_things, shrink
 
 ONE, AMBIGUOUS, NONE = "one vehicle", "ambiguous", "none in view"
-METHOD = "attribution-1: background subtraction, closest approach by eye and ear"
+METHOD = "attribution-2: background subtraction, closest approach by eye and ear"
 #: Below this probability no vehicle is named.
 CERTAIN = 0.97
 
@@ -30,10 +30,16 @@ DOMINANT_DB = 6.0
 _UNSEEN, _UNSEEN_NO_PASS = 0.01, 0.3
 # a loud exhaust is heard behind its vehicle and pulls away: its level peaks after the closest approach
 _LATE_S, _LATE_SCATTER_S = 0.15, 0.2
-_APART_DB = 9.0
+_DISAGREES = 0.4
+_APART_DB = 7.5
 _NEAR_S, _AROUND_S = 0.35, 1.2
 _STANDS_OUT_DB = 1.5
-_LEAST_SIGHTS = 10
+# levels of steps fluctuate: a source that is measured this much lower may be 6 dB below all the same
+_MARGIN_DB = 0.5
+# more than this above what the chosen vehicle's way leaves of its loudest is not its own sound
+_UNEXPLAINED_DB = 6.0
+_SEPARATE_DEG, _FITS_DEG, _SHARE = 15.0, 12.0, 0.2
+_LEAST_SIGHTS = 7
 _OUTLIER = 0.005
 _SPAN_S = 10.0
 
@@ -138,7 +144,7 @@ def attribute_film(film: SmallFilm, *, heard: Heard) -> Attribution:
 def choose(seen: Sequence[Passing], *, heard: Heard) -> Attribution:
     """Weigh the vehicles against each other and against a source that nobody sees."""
     if not seen:
-        return Attribution(NONE, 0, 0.95, (), "No moving vehicle is in view.")
+        return Attribution(NONE, 0, 0.95, (), "No moving vehicle was found in the picture.")
     shares, unseen = posterior(seen, heard=heard)
     best = int(np.argmax(shares))
     count, probability = len(seen), float(shares[best])
@@ -151,7 +157,7 @@ def choose(seen: Sequence[Passing], *, heard: Heard) -> Attribution:
         return Attribution(AMBIGUOUS, count, probability, (), why)
     chosen = seen[best]
     if len(chosen.track.time_s) < _LEAST_SIGHTS:
-        why = f"The likeliest of {count} moving vehicles is seen too briefly to name it."
+        why = f"The likeliest vehicle ({count} moving) is seen too briefly to name it."
         return Attribution(AMBIGUOUS, count, probability, (), why)
     rival = _rival(chosen, seen, heard)
     if rival is not None:
@@ -185,6 +191,8 @@ def _log_time(passing: Passing, heard: Heard) -> float:
         passing.scatter_s,
         _LATE_SCATTER_S,
         0.25 * min(passing.own_length_s, 1.0),
+        # a closest approach far from the loudest moment is less sure than its fit claims
+        _DISAGREES * abs(moment - heard.peak_s),
     )
     scatter = float(np.sqrt(np.sum(np.square(parts))))
     away = (passing.closest_s + heard.travel_s + _LATE_S - moment) / scatter
@@ -195,45 +203,61 @@ def _log_time(passing: Passing, heard: Heard) -> float:
 def _rival(chosen: Passing, seen: Sequence[Passing], heard: Heard) -> float | None:
     """Return how many seconds away another vehicle passed that was not 6 dB below, None where all were.
 
-    It shows only where the chosen one's own sound has faded at the moment when the other one passed.
+    Without a direction it shows only where the chosen one's own sound has faded when the other one passed.
     """
     if heard.level_s is None or heard.level_db is None:
         return None
-    loudest = float(heard.level_db.max())
+    least_db = float(heard.level_db.max()) - DOMINANT_DB - _MARGIN_DB
     for other in seen:
-        moment = other.closest_s + heard.travel_s
+        near = np.abs(heard.level_s - other.closest_s - heard.travel_s) < _NEAR_S
+        if other is chosen or not near.any():
+            continue
+        top_db = float(heard.level_db[near].max())
+        if top_db <= least_db:
+            continue
         faded_db = 10.0 * np.log10(1.0 + float(chosen.tangent(np.array([other.closest_s]))[0]) ** 2)
-        near = np.abs(heard.level_s - moment) < _NEAR_S
-        around = np.abs(heard.level_s - moment) < _AROUND_S
-        if other is chosen or faded_db < _APART_DB or not near.any() or _comes_from(chosen, other, heard):
-            continue
-        top = int(np.argmax(np.where(near, heard.level_db, -np.inf)))
-        before, after = heard.level_db[:top][around[:top]], heard.level_db[top + 1 :][around[top + 1 :]]
-        if not before.size or not after.size:
-            continue
-        stands_out_db = float(heard.level_db[top] - max(before.min(), after.min()))
-        if heard.level_db[top] > loudest - DOMINANT_DB and stands_out_db > _STANDS_OUT_DB:
+        own_db = float(heard.level_db.max()) - faded_db
+        comes = _comes_from(chosen, other, heard, least_db=least_db)
+        if comes is None:
+            moment = other.closest_s + heard.travel_s
+            comes = faded_db > _APART_DB and _stands_out(heard.level_s, heard.level_db, moment)
+        if comes or top_db > own_db + _UNEXPLAINED_DB:
             return abs(other.closest_s - chosen.closest_s)
     return None
 
 
-def _comes_from(chosen: Passing, other: Passing, heard: Heard) -> bool:
-    """Tell whether the sound still came from the chosen vehicle when another one passed the microphones."""
-    track = heard.direction
-    if track is None:
+def _stands_out(time_s: NDArray[np.float64], level_db: NDArray[np.float64], moment_s: float) -> bool:
+    """Tell whether the level has a top of its own at a moment."""
+    away_s = np.abs(time_s - moment_s)
+    top = int(np.argmax(np.where(away_s < _NEAR_S, level_db, -np.inf)))
+    around = away_s < _AROUND_S
+    before, after = level_db[:top][around[:top]], level_db[top + 1 :][around[top + 1 :]]
+    if not before.size or not after.size:
         return False
+    return bool(level_db[top] - max(before.min(), after.min()) > _STANDS_OUT_DB)
+
+
+def _comes_from(chosen: Passing, other: Passing, heard: Heard, *, least_db: float) -> bool | None:
+    """Tell whether loud sound came from another vehicle when it passed; None where no direction says so.
+
+    It need not come from there all the time: of two sources that are alike now the one wins, now the other.
+    """
+    track = heard.direction
+    if track is None or heard.level_s is None or heard.level_db is None:
+        return None
     near = np.abs(track.time_s - heard.travel_s - other.closest_s) < _NEAR_S
     if not near.any():
-        return False
+        return None
     time_s, bearing = track.time_s[near] - heard.travel_s, track.bearing_deg[near]
-    mine, theirs = (
-        float(np.median(np.abs(bearing - np.rad2deg(np.arctan(one.tangent(time_s))))))
-        for one in (chosen, other)
-    )
-    return mine < theirs
+    mine, theirs = (np.rad2deg(np.arctan(one.tangent(time_s))) for one in (chosen, other))
+    separate = np.abs(mine - theirs) > _SEPARATE_DEG
+    is_theirs = separate & (np.abs(bearing - theirs) < np.minimum(_FITS_DEG, np.abs(bearing - mine)))
+    is_loud = np.interp(track.time_s[near], heard.level_s, heard.level_db) > least_db
+    return bool(np.mean(is_theirs & is_loud) >= _SHARE)
 
 
 _DIRECTION_DEG = 6.0
+_REAR_M = 1.5
 _DIRECTION_NEAR_S = 2.0
 _DIRECTION_FRAMES = 8.0
 _DIRECTION_OUTLIER = 0.02
@@ -260,8 +284,11 @@ def _log_direction(passing: Passing, heard: Heard) -> float:
     if frames is None:
         return 0.0
     time_s, bearing, weight = frames
-    expected = np.rad2deg(np.arctan(passing.tangent(time_s - heard.travel_s)))
-    away = (bearing - expected) / _DIRECTION_DEG
+    middle = passing.tangent(time_s - heard.travel_s)
+    # a vehicle sounds from anywhere between its middle and its rear, where the exhaust ends
+    half = max(0.5 * passing.own_length_s / passing.width_s, _REAR_M / heard.lane_distance_m)
+    ends = np.rad2deg(np.arctan(np.sort([middle, middle - passing.direction * half], axis=0)))
+    away = (bearing - np.clip(bearing, ends[0], ends[1])) / _DIRECTION_DEG
     inside = np.exp(-(away**2) / 2) / (np.sqrt(2 * np.pi) * _DIRECTION_DEG)
     logs = np.log((1 - _DIRECTION_OUTLIER) * inside + _DIRECTION_OUTLIER / 180.0)
     return float(_DIRECTION_FRAMES * np.sum(weight * logs))

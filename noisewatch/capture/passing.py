@@ -20,11 +20,16 @@ Floats = NDArray[np.float64]
 ASSUMED_VIEW_DEG = 80.0
 
 _EDGE = 0.008
-_LEAST_SIGHTS = 5
+_LEAST_SIGHTS = 6
 _LEAST_WAY = 0.12  # of the picture's width
-_SLOW_TALL, _SLOW = 1.5, 0.7  # own heights a second; people walk 0.9 of theirs, vehicles drive 2 and more
+_SLOW_TALL, _SLOW = 2.2, 0.7  # own heights a second; people walk 0.9 of theirs, vehicles drive 2 and more
 _TALL = 0.9
 _PART = 0.8  # of a length: the middle of a part from the middle of the whole
+# two of one way and lane cannot pass within this and most of a length; seen together this often they are two
+_SAME_S, _LONGEST_S, _TOGETHER = 0.2, 0.6, 10
+_LEAST_DENSITY = 0.33  # sights per frame
+_LEAST_LENGTH = 0.1  # over the distance: a motorcycle on the far lane has 0.15
+_WALKS_S, _WALKS_LENGTH = 3.0, 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +86,11 @@ def passings(
     view_deg, pan_deg : float or None, float
         See `noisewatch.capture.hearing.Heard`.
     """
-    found = (_passing(track, aspect=aspect, view_deg=view_deg, pan_deg=pan_deg) for track in tracks)
+    step_s = min(
+        (float(np.diff(track.time_s).min()) for track in tracks if len(track.time_s) > 1), default=0.0
+    )
+    steady = (track for track in tracks if track.duration_s * _LEAST_DENSITY <= len(track.time_s) * step_s)
+    found = (_passing(track, aspect=aspect, view_deg=view_deg, pan_deg=pan_deg) for track in steady)
     known = [passing for passing in found if passing is not None]
     # the best seen first: what it explains is a part of it (a shadow, what a parked car left to see)
     known.sort(key=lambda passing: -abs(_way(passing.track)) * np.sqrt(len(passing.track.time_s)))
@@ -100,6 +109,10 @@ def _explains(better: Passing, other: Passing) -> bool:
     """Tell whether something seen is a part of a vehicle that is known: on the same way at the same time."""
     if better.direction != other.direction:
         return False
+    longest_s = min(max(better.own_length_s, other.own_length_s), _LONGEST_S)
+    together = np.intersect1d(better.track.time_s, other.track.time_s).size
+    if abs(better.closest_s - other.closest_s) < _PART * longest_s + _SAME_S and together < _TOGETHER:
+        return True
     length = better.own_length_s / better.width_s
     time_s = other.track.time_s
     theirs = other.tangent(time_s)
@@ -129,6 +142,9 @@ def _passing(track: Track, *, aspect: float, view_deg: float | None, pan_deg: fl
     closest_s, (bend, slope), residual = fit
     outside_s = max(float(time_s[0]) - closest_s, closest_s - float(time_s[-1]), 0.0)
     length = float(np.median(track.boxes[:, 2])) / focal
+    is_slow = abs(slope) * _WALKS_S < 1.0
+    if length < (_WALKS_LENGTH if is_slow else _LEAST_LENGTH):
+        return None
     return Passing(
         track=track,
         closest_s=closest_s,

@@ -32,8 +32,8 @@ def attribution_of(record: EventRecord) -> Mapping[str, Any]:
 def still_at_s(record: EventRecord) -> float:
     """Return the time of the clip whose picture the report shows: the loudest moment.
 
-    Where the named vehicle has no box near it, because something hid it or it had not come into view yet, it is
-    the time of its nearest box.
+    Where the named vehicle has no box near it, because something hid it or it had not come into view
+    yet, it is the time of its nearest box.
     """
     loudest_s = record.event.peak_s - record.clip.start_s
     said = attribution_of(record)
