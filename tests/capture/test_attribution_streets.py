@@ -1,4 +1,7 @@
-"""Attribution on a few streets of the benchmark's generator, which knows nothing of the tracker."""
+"""Attribution on a few streets of the benchmark's generator, which knows nothing of the tracker.
+
+The seeds served development; the figures that count are those of ``python bench/attribution.py``.
+"""
 
 from __future__ import annotations
 
@@ -13,20 +16,28 @@ import attribution
 import attribution_scenes
 
 
-@pytest.mark.parametrize(("kind", "seed"), [("one", 20_000), ("two", 20_001), ("three", 20_002)])
-def test_no_wrong_vehicle_is_named_with_one_microphone_or_two(kind: str, seed: int) -> None:
-    _, said = attribution.judge(kind, seed)
-    assert "wrong" not in said
-
-
 def test_a_lone_vehicle_is_named() -> None:
-    _, said = attribution.judge("one", 20_003)
+    _, said = attribution.judge("one", 401)
     assert said == ("right", "right")
 
 
-def test_a_loud_vehicle_out_of_view_is_nobody_in_view() -> None:
-    _, said = attribution.judge("empty", 20_004)
-    assert said == ("none", "none")
+def test_of_two_vehicles_no_wrong_one_is_named_with_one_microphone_or_two() -> None:
+    _, said = attribution.judge("two", 401)
+    assert said == ("right", "right")
+
+
+def test_two_alike_are_not_told_apart() -> None:
+    _, said = attribution.judge("equal", 212)
+    assert "right" not in said
+    assert "wrong" not in said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(402, 410))
+@pytest.mark.parametrize("kind", ["one", "two", "three", "close", "unseen", "empty"])
+def test_no_wrong_vehicle_is_named(kind: str, seed: int) -> None:
+    _, said = attribution.judge(kind, seed)
+    assert "wrong" not in said
 
 
 def test_the_generator_imports_nothing_of_the_tracker() -> None:
