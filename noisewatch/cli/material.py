@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from noisewatch.evidence.evaluation_report import Street
+    from noisewatch.recognition.recipe import Judgement
     from noisewatch.recognition.tables import Table
     from noisewatch.recognition.verdict import Verdict
 
@@ -49,6 +51,49 @@ def _synthetic_kind(kind: str, clips: int, feature_set: str) -> Table:
 
     made = synthetic_sounds([kind], clips_per_kind=clips, maker=maker)
     return table_of_sounds(made, feature_set)
+
+
+def judged_by(
+    how: str | Path,
+    corpus: Path,
+    *,
+    signature: str,
+    jobs: int,
+    copies: int,
+    synthetic: Callable[[], Table | None] | None,
+    feature_set: str,
+) -> Judgement:
+    """Let a signature judge a corpus: "fixed", "out-of-fold", "out-of-source", or by the split of a file.
+
+    Synthetic clips are made only once the split is known to hold.
+    """
+    from noisewatch.recognition.corpus import read_manifest
+    from noisewatch.recognition.recipe import judge_signature
+    from noisewatch.recognition.split import judge_split, read_split
+
+    if isinstance(how, Path):
+        read_split(how, corpus, read_manifest(corpus))
+    made = None if synthetic is None else synthetic()
+    if isinstance(how, Path):
+        return judge_split(
+            corpus,
+            how,
+            signature=signature,
+            jobs=jobs,
+            synthetic=made,
+            progress=progress_line,
+            feature_set=feature_set,
+        )
+    return judge_signature(
+        corpus,
+        signature=signature,
+        how=how,
+        jobs=jobs,
+        copies=copies,
+        synthetic=made,
+        progress=progress_line,
+        feature_set=feature_set,
+    )
 
 
 def read_verdicts(path: Path) -> list[Verdict]:

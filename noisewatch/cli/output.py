@@ -10,6 +10,9 @@ from typing import Annotated, Any
 import typer
 
 #: ``--json`` as every command that prints takes it.
+#: Characters of a progress bar.
+_BAR = 20
+
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON document (one line per item for streams).")
 ]
@@ -56,9 +59,11 @@ def is_terminal() -> bool:
 
 
 def progress_line(what: str, done: int, total: int) -> None:
-    """Show progress of long work: a line that is drawn over on a terminal, else one line at the end."""
+    """Show progress of long work: a bar that is drawn over on a terminal, else one line at the end."""
     if is_terminal():
-        say(f"\033[A\033[K{what}: {done} of {total}" if done > 1 else f"{what}: {done} of {total}")
+        full = _BAR * done // max(total, 1)
+        line = f"[{'#' * full}{'.' * (_BAR - full)}] {what}: {done} of {total}"
+        say(f"\033[A\033[K{line}" if done > 1 else line)
     elif done == total:
         say(f"{what}: {total}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +12,7 @@ import typer
 
 from noisewatch.cli import compare
 from noisewatch.cli.cluster import DaskOption, JobsOption, work_on
-from noisewatch.cli.material import read_verdicts, street_of, synthetic_table, verdict_table
+from noisewatch.cli.material import judged_by, read_verdicts, street_of, synthetic_table, verdict_table
 from noisewatch.cli.output import JsonOption, emit, progress_line, table
 
 if TYPE_CHECKING:
@@ -201,6 +202,10 @@ def evaluate(
         bool,
         typer.Option("--leave-one-source-out", help="Judge each source by networks that never heard it."),
     ] = False,
+    split: Annotated[
+        Path | None,
+        typer.Option("--split", metavar="CSV", help="Folds of your own: path and fold of every recording."),
+    ] = None,
     jobs: JobsOption = None,
     dask: DaskOption = None,
     copies: CopiesOption = 1,
@@ -228,20 +233,20 @@ def evaluate(
 ) -> None:
     """Measure a signature on a corpus: AUROC, recall, yield, share lost, false clips a day, with intervals.
 
-    Without --fixed every clip is scored by networks that never heard its group.
+    Without --fixed every clip is scored by networks that never heard its group; a --split in which a group is
+    on both sides is refused.
 
     \b
     Example: noisewatch signatures evaluate ../shared/corpus --report exhaust.html --json
     """
     from noisewatch.errors import UsageError
-    from noisewatch.recognition import recipe as steps
     from noisewatch.recognition.corpus import default_corpus
     from noisewatch.recognition.evaluation import Street
     from noisewatch.recognition.featuresets import feature_set as ready_set
     from noisewatch.recognition.signature import find_signature, load_signature
 
-    if fixed and leave_out:
-        raise UsageError("--fixed and --leave-one-source-out contradict each other")
+    if fixed + leave_out + (split is not None) > 1:
+        raise UsageError("--fixed, --leave-one-source-out and --split contradict each other")
     if fixed and feature_set is not None:
         raise UsageError("--fixed and --feature-set contradict each other: a model has its own features")
     if report is not None and not report.parent.is_dir():
@@ -250,14 +255,13 @@ def evaluate(
     folder = (corpus or default_corpus()).resolve()
     wanted = ready_set(feature_set or load_signature(find_signature(signature)).feature_set).name
     with work_on(dask, jobs) as processes:
-        judgement = steps.judge_signature(
+        judgement = judged_by(
+            "fixed" if fixed else "out-of-source" if leave_out else split or "out-of-fold",
             folder,
             signature=signature,
-            how="fixed" if fixed else "out-of-source" if leave_out else "out-of-fold",
             jobs=processes,
             copies=copies,
-            synthetic=None if fixed else synthetic_table(synthetic, processes, wanted),
-            progress=progress_line,
+            synthetic=None if fixed else partial(synthetic_table, synthetic, processes, wanted),
             feature_set=wanted,
         )
     figures = judgement.figures(street=Street(base_rate, passes), draws=draws)

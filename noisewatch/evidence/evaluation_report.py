@@ -43,6 +43,7 @@ _HOW = {
     "fixed": "The signature as it is. Where it was trained on these clips, the figures flatter.",
     "out-of-fold": "Every clip was judged by networks that never heard its group.",
     "out-of-source": "Every clip was judged by networks that never heard its source; no augmented copies.",
+    "out-of-split": "Every clip was judged by networks that never heard its fold of a split of one's own.",
 }
 _CSS = """
 body{font:15px/1.5 system-ui,sans-serif;color:#1a1a1a;max-width:62rem;margin:2rem auto;padding:0 1rem}

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from noisewatch.errors import ConfigurationError, MissingInputError
+from noisewatch.recognition.behaviour import BEHAVIOURS
 from noisewatch.recognition.featuresets import NAMES, width_of
 from noisewatch.recognition.model import Model, load_model
 
@@ -127,6 +128,14 @@ class WishKeys(BaseModel):
         for span in value:
             if not _HOURS.match(span):
                 raise ValueError(f"{span!r} is not a span such as '22:00-24:00'")
+        return value
+
+    @field_validator("behaviours")
+    @classmethod
+    def _are_known(cls, value: list[str]) -> list[str]:
+        for name in value:
+            if name not in BEHAVIOURS:
+                raise ValueError(f"{name[:40]!r} is none of {', '.join(BEHAVIOURS)}")
         return value
 
 
