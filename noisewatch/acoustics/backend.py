@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 from types import ModuleType
 from typing import Literal, cast
@@ -65,30 +63,6 @@ def chosen(backend: Backend) -> Literal["numba", "scipy"]:
     if wanted == "numba":
         raise UnavailableError("numba does not import here", remedy="install it, or use the backend 'scipy'")
     return "scipy"
-
-
-@contextmanager
-def preferring(backend: Backend) -> Iterator[None]:
-    """Let "auto" mean this backend while the block lasts, unless the environment says otherwise.
-
-    A live box prefers scipy: one channel needs a hundredth of a core there, and the compiler of the other
-    holds 100 MB. Results are equal.
-
-    Examples
-    --------
-    >>> with preferring("scipy"):
-    ...     named = chosen("auto") if os.environ.get(VARIABLE) == "scipy" else "decided by the environment"
-    >>> named in ("scipy", "decided by the environment")
-    True
-    """
-    was_set = VARIABLE in os.environ
-    if not was_set:
-        os.environ[VARIABLE] = backend
-    try:
-        yield
-    finally:
-        if not was_set:
-            del os.environ[VARIABLE]
 
 
 def make_core(backend: Backend, *, rate_hz: int, bands: bool) -> Core:

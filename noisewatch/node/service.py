@@ -13,7 +13,6 @@ from pathlib import Path
 from types import FrameType
 
 from noisewatch import __version__
-from noisewatch.acoustics.backend import preferring
 from noisewatch.acoustics.calibration import calibration_state
 from noisewatch.acoustics.conformance import SelfTestResult, self_test
 from noisewatch.acoustics.weighting import carrier_rate
@@ -85,8 +84,6 @@ def run_node(request: RunRequest, *, emit: Emit, report: Callable[[str], None]) 
                 report=report,
             )
         )
-        if _is_any_live(audio_specs, video_specs):
-            stack.enter_context(preferring("scipy"))
         box = stack.enter_context(Box(identity))
         box.housekeep()
         audio = _open_sound(box, request, audio_specs)
