@@ -14,6 +14,7 @@ from pathlib import Path
 from noisewatch import __version__
 from noisewatch.errors import InputError, PermissionRefusedError, TryAgainError
 from noisewatch.evidence import bagit, jsonform, package, proofs, sshsig, stamp, unseal, witness
+from noisewatch.evidence.attributed import still_at_s
 from noisewatch.evidence.custody import Custody, open_custody
 from noisewatch.evidence.durable import read_bounded, storage_errors
 from noisewatch.evidence.request import Found, Request, find_event, make_request, open_store
@@ -178,7 +179,7 @@ def _parts(
 
     record, words = found.record, Words(order.language)
     part = "original" if order.original else "viewing"
-    seen = film.read_film(clear[part], still_at_s=record.event.peak_s - record.clip.start_s)
+    seen = film.read_film(clear[part], still_at_s=still_at_s(record))
     scale = next(
         (media.description.get("pascal_per_unit") for media in record.media if media.name == part), None
     )
