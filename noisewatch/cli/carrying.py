@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from noisewatch.cli.output import JsonOption, emit
-from noisewatch.errors import ConfigurationError
+from noisewatch.cli.output import JsonOption, emit, say
+from noisewatch.errors import ConfigurationError, UsageError
 
 CustodyOption = Annotated[
     Path, typer.Option("--custody", envvar="NOISEWATCH_CUSTODY", help="The custody folder.")
@@ -36,6 +37,71 @@ def stamp(
     emit({"package": str(package), "stamp": moment}, as_json=as_json, human=f"stamped: {moment}")
 
 
+def disposal_day(text: str | None) -> date | None:
+    """Return the day of ``--dispose-by``; ``UsageError`` where it is none."""
+    try:
+        return None if text is None else date.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError("is not a day such as 2027-01-31", where="--dispose-by") from error
+
+
+def say_alarms(custody: Path | None) -> None:
+    """Say what custody's log raised an alarm about in the last seven days."""
+    if custody is None:
+        return
+    from noisewatch.evidence.custody import open_custody
+    from noisewatch.evidence.quota import alarms
+
+    for alarm in alarms(open_custody(custody), now=datetime.now(UTC)):
+        say(f"ALARM of {alarm.at[:16].replace('T', ' ')} UTC about {alarm.target}: {alarm.what}")
+
+
+def pull(
+    from_: Annotated[
+        str, typer.Option("--from", metavar="FOLDER|USER@HOST:/PATH", help="The box: its node folder.")
+    ],
+    to: Annotated[Path, typer.Option("--to", metavar="FOLDER", help="The copy, one folder for each box.")],
+    as_: Annotated[
+        str | None, typer.Option("--as", metavar="NAME|KEYFILE", help="Who pulls; otherwise the custody.")
+    ] = None,
+    custody: CustodyOption = Path(),
+    as_json: JsonOption = False,
+) -> None:
+    """Copy ciphertext, records and log from a box, over ssh or from a folder; nothing is opened.
+
+    Afterwards --node FOLDER works for list, show, approve and export. Run it again to go on or to renew.
+
+    \b
+    Example: noisewatch clips pull --from noisewatch@box-1:/var/lib/noisewatch --to copy --custody custody
+    """
+    from noisewatch.evidence.boxes import open_box
+    from noisewatch.evidence.custody import open_custody
+    from noisewatch.evidence.pull import pull as pull_box
+
+    opened = open_custody(custody)
+    now = datetime.now(UTC)
+    who = "custody" if as_ is None else opened.find_person(as_, now=now).name
+    done = pull_box(open_box(from_), to, opened, who=who, now=now)
+    for alarm in done.alarms:
+        say(f"ALARM: {alarm}")
+    document = {
+        "node": done.node,
+        "copy": str(to),
+        "events": done.events,
+        "arrived": done.arrived,
+        "bytes": done.bytes,
+        "erased": done.erased,
+        "entries": done.entries,
+        "alarms": list(done.alarms),
+    }
+    human = (
+        f"{done.node}: {done.arrived} events arrived ({done.bytes / 1e6:.1f} MB), {done.erased} erased; "
+        f"the copy holds {done.events}\nnext: noisewatch clips list --node {to}"
+    )
+    emit(document, as_json=as_json, human=human)
+
+
 def register(group: typer.Typer) -> None:
     """Add these commands to the group ``clips``."""
+    group.command("pull")(pull)
     group.command("stamp")(stamp)

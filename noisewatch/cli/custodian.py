@@ -132,6 +132,7 @@ def show(custody_folder: CustodyOption = Path(), as_json: JsonOption = False) ->
             f"custody {opened.name}" + (" (trial)" if opened.is_trial else ""),
             f"day keys: {document['days']} from {document['first_day']} to {document['last_day']}",
             table(["name", "role", "from", "until"], people) if people else "no people yet",
+            *(f"ALARM {one['at'][:16]}Z {one['target']}: {one['what']}" for one in document["alarms"]),
         ]
     )
     emit(document, as_json=as_json, human=human)
@@ -309,7 +310,7 @@ def _changed(change: Change) -> dict[str, Any]:
 
 
 def _summary(opened: Custody) -> dict[str, Any]:
-    from noisewatch.evidence import keyring, people
+    from noisewatch.evidence import keyring, people, quota
     from noisewatch.evidence.jsonform import utc_text
 
     days = keyring.days(opened.keyring)
@@ -322,6 +323,11 @@ def _summary(opened: Custody) -> dict[str, Any]:
         "first_day": days[0].isoformat() if days else None,
         "last_day": days[-1].isoformat() if days else None,
         "trust": str(opened.trust),
+        "exports_per_day": opened.exports_per_day,
+        "alarms": [
+            {"at": one.at, "target": one.target, "what": one.what}
+            for one in quota.alarms(opened, now=datetime.now(UTC))
+        ],
         "people": [
             {
                 "name": person.name,

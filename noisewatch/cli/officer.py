@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from noisewatch.cli import carrying
+from noisewatch.cli import carrying, verifying
 from noisewatch.cli.output import JsonOption, emit, say, table
-from noisewatch.errors import AnswerIsNo, UnavailableError, UsageError
+from noisewatch.errors import UnavailableError, UsageError
 
 if TYPE_CHECKING:
     from noisewatch.evidence.consult import Consulted
-    from noisewatch.evidence.verify import Verdict
 
 NodeOption = Annotated[
     Path,
@@ -30,6 +29,13 @@ AsOption = Annotated[
 ]
 ReasonOption = Annotated[
     str | None, typer.Option("--reason", help="Why, in 10 characters or more; it is logged.")
+]
+ReasonCodeOption = Annotated[
+    str,
+    typer.Option(
+        "--reason-code",
+        help="Why, in one word: complaint, inspection, court, data-subject, review, maintenance, other.",
+    ),
 ]
 CaseOption = Annotated[str | None, typer.Option("--case", help="Number of the case; it is logged.")]
 LangOption = Annotated[
@@ -74,6 +80,7 @@ def list_clips(
 
     known = custody if (custody / "custody.toml").is_file() or custody != Path() else None
     documents = list(consult.list_clips(node, known, with_lost=everything, search=search))
+    carrying.say_alarms(known)
     if as_json:
         for document in documents:
             emit(document, as_json=True)
@@ -114,6 +121,7 @@ def show(
     custody: CustodyOption = Path(),
     as_: AsOption = None,
     reason: ReasonOption = None,
+    reason_code: ReasonCodeOption = "other",
     case: CaseOption = None,
     play: Annotated[
         bool, typer.Option("--play", help="Stream the clip to a player on this machine.")
@@ -139,6 +147,7 @@ def show(
         event_id,
         as_=_who(as_),
         reason=reason,
+        reason_code=reason_code,
         case=case,
         node=node,
         custody=custody,
@@ -158,6 +167,7 @@ def verdict(
     custody: CustodyOption = Path(),
     as_: AsOption = None,
     reason: ReasonOption = None,
+    reason_code: ReasonCodeOption = "other",
     case: CaseOption = None,
     passphrase_file: PassphraseOption = None,
     as_json: JsonOption = False,
@@ -174,6 +184,7 @@ def verdict(
         said,
         as_=_who(as_),
         reason=reason,
+        reason_code=reason_code,
         case=case,
         node=node,
         custody=custody,
@@ -189,6 +200,7 @@ def approve(
     custody: CustodyOption = Path(),
     as_: AsOption = None,
     reason: ReasonOption = None,
+    reason_code: ReasonCodeOption = "other",
     case: CaseOption = None,
     passphrase_file: PassphraseOption = None,
     as_json: JsonOption = False,
@@ -204,6 +216,7 @@ def approve(
         event_id,
         as_=_who(as_),
         reason=reason,
+        reason_code=reason_code,
         case=case,
         node=node,
         custody=custody,
@@ -220,6 +233,7 @@ def export(
     custody: CustodyOption = Path(),
     as_: AsOption = None,
     reason: ReasonOption = None,
+    reason_code: ReasonCodeOption = "other",
     case: CaseOption = None,
     original: Annotated[
         bool,
@@ -228,6 +242,17 @@ def export(
         ),
     ] = False,
     with_zip: Annotated[bool, typer.Option("--zip", help="Also write the package as a zip.")] = False,
+    recipient: Annotated[
+        str | None,
+        typer.Option(
+            "--for",
+            metavar="age1…|FILE.pub",
+            help="Write only a zip that is encrypted to this age recipient or SSH public key.",
+        ),
+    ] = None,
+    dispose_by: Annotated[
+        str | None, typer.Option(metavar="DAY", help="By when its receiver destroys it, as 2027-01-31.")
+    ] = None,
     passphrase_file: PassphraseOption = None,
     lang: LangOption = None,
     as_json: JsonOption = False,
@@ -246,17 +271,24 @@ def export(
         event_id=event_id,
         as_=_who(as_),
         reason=reason,
+        reason_code=reason_code,
         case=case,
         original=original,
         language=choose_language(lang, os.environ),
+        recipient=recipient,
+        dispose_by=carrying.disposal_day(dispose_by),
     )
+    if with_zip and recipient is not None:
+        raise UsageError("--for writes a zip already, encrypted; leave --zip out")
     made = make_package(order, node=node, custody=custody, out=out, passphrase=_passphrase(passphrase_file))
     document: dict[str, Any] = {
         "id": made.event_id,
         "package": str(made.package),
         "data_sha256": made.data_sha256,
     }
-    human = f"package: {made.package}\nreport: {made.package / 'data' / 'report.pdf'}"
+    human = f"package: {made.package}"
+    if recipient is None:
+        human += f"\nreport: {made.package / 'data' / 'report.pdf'}"
     if with_zip:
         document["zip"] = str(write_zip(made.package, made.package.with_name(f"{made.package.name}.zip")))
         human += f"\nzip: {document['zip']}"
@@ -265,62 +297,13 @@ def export(
     if made.stamp == "pending":
         say(f"the stamp authority can't be reached; run later: noisewatch clips stamp {made.package}")
     for alarm in made.alarms:
-        say(f"ALARM: the box's log does not continue what custody saw of it: {alarm}")
+        say(f"ALARM: {alarm}")
     if made.is_trial:
         say("trial: this package is worth nothing as evidence")
-    emit(
-        document,
-        as_json=as_json,
-        human=f"{human}\nnext: noisewatch clips verify {made.package} --trust {custody}",
-    )
-
-
-def verify(
-    package: Annotated[Path, typer.Argument(metavar="PACKAGE", help="The package: its folder or its zip.")],
-    trust: Annotated[
-        Path | None,
-        typer.Option(
-            "--trust", metavar="DIR", help="The municipality's trust folder, or the custody folder."
-        ),
-    ] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Verify a package: every byte, both signatures, the clip. Exit 1 names the part that is not good.
-
-    Without --trust the package's own keys are used: that shows that it is intact, not where it came from.
-
-    \b
-    Example: noisewatch clips verify noisewatch-ID-20260302T090000Z --trust trust
-    """
-    from noisewatch.evidence.verify import verify as verify_package
-
-    verdict = verify_package(package, trust=trust)
-    emit(verdict.to_document(), as_json=as_json, human=_verdict_in_words(verdict))
-    if not verdict.valid:
-        first = verdict.problems[0]
-        raise AnswerIsNo(f"does not verify: {first.part} {first.what}", where=package)
-
-
-def _verdict_in_words(verdict: Verdict) -> str:
-    if not verdict.valid:
-        lines = [f"REFUSED {problem.part}: {problem.what}" for problem in verdict.problems]
-        return "\n".join(
-            [*lines, "REFUSED: this package is not as it was signed, or not signed by whom you trust"]
-        )
-    lines = ["intact, origin verified"]
-    if verdict.origin == "unverified":
-        lines = [
-            "intact, origin NOT checked",
-            "the package's own keys were used: ask the municipality for its trust folder (--trust)",
-        ]
-    lines += [f"event: {verdict.event_id}", f"recorded by: {verdict.node}", f"exported by: {verdict.officer}"]
-    if verdict.stamp != "none":
-        lines.append(f"time stamp: {verdict.stamp}")
-    if verdict.is_trial:
-        lines.append("TRIAL: made with throw-away keys; worth nothing as evidence")
-    if not verdict.is_evidence:
-        lines.append("NOT EVIDENCE: the event record says so itself")
-    return "\n".join(lines)
+    following = f"noisewatch clips verify {made.package} --trust {custody}"
+    if recipient is not None:
+        following = f"its receiver runs: age --decrypt -i KEY {made.package.name} > {made.package.stem}"
+    emit(document, as_json=as_json, human=f"{human}\nnext: {following}")
 
 
 def _in_words(seen: Consulted, language: str) -> str:
@@ -379,6 +362,6 @@ def register(app: typer.Typer) -> None:
     clips.command("verdict")(verdict)
     clips.command("approve")(approve)
     clips.command("export")(export)
-    clips.command("verify")(verify)
+    verifying.register(clips)
     carrying.register(clips)
     app.add_typer(clips, name="clips")

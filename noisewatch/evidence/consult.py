@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from noisewatch.errors import InputError
 from noisewatch.evidence import jsonform, unseal
+from noisewatch.evidence.access import Who, prepare
 from noisewatch.evidence.custody import Custody, open_custody
 from noisewatch.evidence.levels import LevelTable, read_levels
 from noisewatch.evidence.log import EventLog
-from noisewatch.evidence.request import find_event, make_request, open_store
+from noisewatch.evidence.request import open_store
 from noisewatch.evidence.stored import StoredEvent
 from noisewatch.records import EventRecord
 
@@ -120,31 +119,25 @@ def consult(
     as_: str,
     reason: str | None,
     case: str | None,
+    reason_code: str = "other",
     node: Path,
     custody: Path,
     now: datetime | None = None,
     passphrase: str | None = None,
 ) -> Consulted:
     """Log a consultation, then open the viewing copy and the levels in memory; raises as ``export``."""
-    opened = open_custody(custody)
-    request = make_request(opened, as_=as_, role="officer", reason=reason, case=case, now=now)
-    with open_store(node) as store:
-        found = find_event(store, opened, event_id, now=request.at)
-        sealed = {name: store.read(event_id, name) for name in ("viewing", "levels")}
-    clear = unseal.open_parts(
-        opened,
-        request.actor,
-        sealed,
-        day=found.event.sealed_day,
-        log=opened.log(),
-        entry=request.entry("consultation", event_id),
-        passphrase=passphrase,
+    who = Who(as_, reason, case, reason_code, passphrase)
+    access = prepare(
+        event_id,
+        who,
+        action="consultation",
+        parts=("viewing", "levels"),
+        node=node,
+        custody=custody,
+        now=now,
     )
-    expected = {media.name: media.sha256 for media in found.record.media}
-    for name, data in clear.items():
-        if hashlib.sha256(data).hexdigest() != expected.get(name):
-            raise InputError(f"the {name} is not the one that the record names", where=event_id)
-    return Consulted(found.record, read_levels(clear["levels"]), clear["viewing"])
+    clear = access.open(access.sign())
+    return Consulted(access.found.record, read_levels(clear["levels"]), clear["viewing"])
 
 
 def approve(
@@ -153,25 +146,26 @@ def approve(
     as_: str,
     reason: str | None,
     case: str | None,
+    reason_code: str = "other",
     node: Path,
     custody: Path,
     now: datetime | None = None,
     passphrase: str | None = None,
 ) -> Path:
     """Log a supervisor's approval, then strip the outer layer of one original for the officers."""
-    opened = open_custody(custody)
-    request = make_request(opened, as_=as_, role="supervisor", reason=reason, case=case, now=now)
-    with open_store(node) as store:
-        found = find_event(store, opened, event_id, now=request.at)
-        original = store.read(event_id, "original")
+    who = Who(as_, reason, case, reason_code, passphrase)
+    access = prepare(
+        event_id, who, action="approval", parts=("original",), node=node, custody=custody, now=now
+    )
+    admitted = access.sign()
     return unseal.approve_original(
-        opened,
-        request.actor,
-        original,
+        access.opened,
+        access.request.actor,
+        access.sealed["original"],
         event_id=event_id,
-        day=found.event.sealed_day,
-        log=opened.log(),
-        entry=request.entry("approval", event_id),
+        day=access.found.event.sealed_day,
+        log=access.opened.log(),
+        entry=access.request.entry("approval", event_id, **admitted.details()),
         passphrase=passphrase,
     )
 

@@ -2,12 +2,13 @@
 
 ::
 
-    custody.toml                       version, name, trial, created_at
+    custody.toml                       version, name, trial, created_at, exports_per_day
     authority/{ca.pem, ca.key}         certifies boxes, signs bundles (passphrase, unless a trial)
     authority/{log.pem, log.key}       signs the checkpoints of custody's log
     keyring/YYYY-MM-DD.json            a day's keys, wrapped to people (keyring.py)
     people/NAME/{person.json, ssh.pub} and, of trial people only, {ssh, age.txt}
     trust/{ca.pem, allowed_signers, revoked, revoked_nodes}   what a verifier is given
+    requests/NONCE                     requests that were used, so that none is twice (signed.py)
     approved/ID.{age,day}              originals that a supervisor approved, sealed to the officers
     verdicts/DAY-RANDOM.json           what officers said of clips, for twelve months (verdicts.py)
     log/custody.jsonl                  who did what to what, why and when
@@ -42,6 +43,9 @@ from noisewatch.records import LogEntry
 
 VERSION = 1
 
+#: A person who exports more than this in 24 hours alarms the supervisor, unless ``custody.toml`` says else.
+EXPORTS_PER_DAY = 20
+
 #: Day keys are made ahead: a bundle for a real custody, and for a trial, where init must be quick.
 BUNDLE_DAYS = 400
 TRIAL_BUNDLE_DAYS = 40
@@ -58,6 +62,7 @@ class Custody:
     name: str
     is_trial: bool
     created_at: datetime
+    exports_per_day: int = EXPORTS_PER_DAY
 
     @property
     def authority(self) -> Path:
@@ -172,11 +177,14 @@ def open_custody(folder: Path) -> Custody:
         document = tomllib.loads(read_bounded(path, max_bytes=64 * 1024).decode())
         created_at = jsonform.utc_moment(document["created_at"])
         name, is_trial, version = document["name"], document["trial"], document["version"]
+        exports = document.get("exports_per_day", EXPORTS_PER_DAY)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, RecursionError, InputError) as error:
         raise ConfigurationError("does not describe a custody", where=path) from error
     if version != VERSION or not isinstance(name, str) or not isinstance(is_trial, bool):
         raise ConfigurationError(f"is not of version {VERSION}", where=path)
-    return Custody(folder, name, is_trial, created_at)
+    if type(exports) is not int or not 1 <= exports <= 10_000:
+        raise ConfigurationError("key exports_per_day: is not a number from 1 to 10000", where=path)
+    return Custody(folder, name, is_trial, created_at, exports)
 
 
 def find_person(
@@ -352,10 +360,11 @@ def _fill(custody: Custody, *, passphrase: str | None, days: int) -> Custody:
         keyring.make_days(custody.keyring, people.read_all(custody.people), first=first, count=days)
     write_trust(custody)
     text = (
-        "# A custody folder of noisewatch; see docs/custody.md. Made once, not edited.\n"
+        "# A custody folder of noisewatch; see docs/custody.md. Edit nothing here but exports_per_day.\n"
         f"version = {VERSION}\nname = {json.dumps(custody.name)}\n"
         f"trial = {str(custody.is_trial).lower()}\n"
         f"created_at = {json.dumps(jsonform.utc_text(custody.created_at))}\n"
+        f"exports_per_day = {EXPORTS_PER_DAY}\n"
     )
     write_atomic(custody.folder / "custody.toml", text.encode(), mode=0o644)
     return open_custody(custody.folder)

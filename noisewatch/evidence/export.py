@@ -8,17 +8,24 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 from noisewatch import __version__
-from noisewatch.errors import InputError, PermissionRefusedError, TryAgainError
-from noisewatch.evidence import bagit, jsonform, package, proofs, sshsig, stamp, unseal, witness
+from noisewatch.errors import PermissionRefusedError, TryAgainError, UsageError
+from noisewatch.evidence import bagit, jsonform, package, proofs, quota, sshsig, stamp, witness
+from noisewatch.evidence.access import Who, prepare
 from noisewatch.evidence.attributed import still_at_s
-from noisewatch.evidence.custody import Custody, open_custody
-from noisewatch.evidence.durable import read_bounded, storage_errors
-from noisewatch.evidence.request import Found, Request, find_event, make_request, open_store
+from noisewatch.evidence.custody import Custody
+from noisewatch.evidence.durable import read_bounded, storage_errors, write_atomic
+from noisewatch.evidence.recipient import Recipient, read_recipient
+from noisewatch.evidence.request import Found, Request
+from noisewatch.evidence.signed import SignedRequest
 from noisewatch.evidence.words import Words
+
+#: What a package of a name may be called on disk.
+_ENDS = ("", ".zip", ".zip.age")
 
 CLIP_NAMES = {"viewing": "clip.mp4", "original": "original.mp4"}
 
@@ -33,6 +40,9 @@ class Order:
     case: str | None
     original: bool = False
     language: str = "en"
+    reason_code: str = "other"
+    recipient: str | None = None
+    dispose_by: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,27 +93,34 @@ def export(
     InputOutputError
         The package could not be written; nothing of it is left.
     """
-    opened = open_custody(custody)
-    request = make_request(
-        opened, as_=order.as_, role="officer", reason=order.reason, case=order.case, now=now
+    recipient = None if order.recipient is None else read_recipient(order.recipient)
+    who = Who(order.as_, order.reason, order.case, order.reason_code, passphrase)
+    part = "original" if order.original else "viewing"
+    access = prepare(
+        order.event_id, who, action="disclosure", parts=(part, "levels"), node=node, custody=custody, now=now
     )
+    opened, request, found = access.opened, access.request, access.found
+    _refuse_past(order.dispose_by, today=request.at.astimezone(UTC).date())
     _check_target(out)
     stamping = stamp.configured(opened.folder)
-    found, clear = _open(order, request, opened, node=node, passphrase=passphrase)
-    alarms = witness.remember(opened, node, node_pem=found.node_pem, event_id=order.event_id, now=request.at)
-    parts = _parts(order, found, clear, request=request, opened=opened, node=node)
+    signed = access.sign(**_wishes(order, part, recipient))
+    alarms = quota.count_export(opened, request.actor.name, now=request.at)
+    clear = access.open(signed, part=part, **({} if recipient is None else {"for": recipient.text}))
+    unfit = witness.remember(opened, node, node_pem=found.node_pem, event_id=order.event_id, now=request.at)
+    alarms += tuple(f"the box's log does not continue what custody saw of it: {one}" for one in unfit)
+    parts = _parts(order, found, clear, signed=signed, opened=opened, node=node)
     if stamping is not None:
         parts = replace(parts, stamp_root=stamping.root_pem)
     files = package.assemble(
         parts,
-        info=_info(found, request, opened),
+        info=_info(order, found, request, opened),
         sign=lambda data: sshsig.sign(data, key=request.actor.ssh_key, namespace=sshsig.PACKAGE_NAMESPACE),
         stamp=lambda signature: _stamp(signature, stamping),
+        note=package.disposal_note(order.dispose_by),
     )
-    target = package.write_package(files, out=out, name=_free_name(out, order.event_id, request.at))
     return Exported(
         event_id=order.event_id,
-        package=target,
+        package=_write(files, order, request, out=out, recipient=recipient),
         data_sha256=hashlib.sha256(files[bagit.MANIFEST]).hexdigest(),
         officer=request.actor.name,
         is_trial=found.record.is_trial,
@@ -112,29 +129,32 @@ def export(
     )
 
 
-def _open(
-    order: Order, request: Request, opened: Custody, *, node: Path, passphrase: str | None
-) -> tuple[Found, dict[str, bytes]]:
-    """Find the event, log the disclosure, open its parts in memory and compare them with the record."""
-    part = "original" if order.original else "viewing"
-    with open_store(node) as store:
-        found = find_event(store, opened, order.event_id, now=request.at)
-        if order.original:
-            clip = unseal.approved_original(opened, order.event_id)
-        else:
-            clip = store.read(order.event_id, "viewing")
-        sealed = {part: clip, "levels": store.read(order.event_id, "levels")}
-    clear = unseal.open_parts(
-        opened,
-        request.actor,
-        sealed,
-        day=found.event.sealed_day,
-        log=opened.log(),
-        entry=request.entry("disclosure", order.event_id, part=part),
-        passphrase=passphrase,
-    )
-    _check_hashes(found, clear)
-    return found, clear
+def _write(
+    files: dict[str, bytes], order: Order, request: Request, *, out: Path, recipient: Recipient | None
+) -> Path:
+    """Write the package's folder; for a recipient only its encrypted zip, and nothing in the clear."""
+    name = _free_name(out, order.event_id, request.at)
+    if recipient is None:
+        return package.write_package(files, out=out, name=name)
+    target = out / f"{name}.zip.age"
+    write_atomic(target, recipient.encrypt(bagit.make_zip(files, root=name)))
+    return target
+
+
+def _refuse_past(dispose_by: date | None, *, today: date) -> None:
+    if dispose_by is not None and dispose_by < today:
+        raise UsageError("lies in the past", where="--dispose-by", remedy="name a day such as 2027-01-31")
+
+
+def _wishes(order: Order, part: str, recipient: Recipient | None) -> dict[str, Any]:
+    """Return what the signed request of an export says beyond every request."""
+    return {
+        "part": part,
+        "language": order.language,
+        "software": f"noisewatch {__version__}",
+        **({} if recipient is None else {"for": recipient.text}),
+        **({} if order.dispose_by is None else {"dispose_by": order.dispose_by.isoformat()}),
+    }
 
 
 def _stamp(signature: bytes, authority: stamp.StampAuthority | None) -> bytes | None:
@@ -163,15 +183,8 @@ def _check_target(out: Path) -> None:
         )
 
 
-def _check_hashes(found: Found, clear: dict[str, bytes]) -> None:
-    expected = {media.name: media.sha256 for media in found.record.media}
-    for name, data in clear.items():
-        if hashlib.sha256(data).hexdigest() != expected.get(name):
-            raise InputError(f"the {name} is not the one that the record names", where=found.event.id)
-
-
 def _parts(
-    order: Order, found: Found, clear: dict[str, bytes], *, request: Request, opened: Custody, node: Path
+    order: Order, found: Found, clear: dict[str, bytes], *, signed: SignedRequest, opened: Custody, node: Path
 ) -> package.Parts:
     # heavy: matplotlib, PyAV and fpdf are imported only where a report is made
     from noisewatch.evidence import film, plots, report
@@ -208,7 +221,8 @@ def _parts(
         levels_png=levels_png,
         spectrogram_png=spectrogram_png,
         report_pdf=report.make_report(shown, words),
-        request=_request_document(order, request, opened, part=part),
+        request=signed.data,
+        request_signature=signed.signature,
         node_rows=node_log.rows,
         custody_rows=custody_log.rows,
         node_checkpoint=node_log.checkpoint,
@@ -220,24 +234,7 @@ def _parts(
     )
 
 
-def _request_document(order: Order, request: Request, opened: Custody, *, part: str) -> dict[str, object]:
-    return {
-        "schema": "noisewatch-request-1",
-        "who": request.actor.name,
-        "action": "disclosure",
-        "target": order.event_id,
-        "why": request.reason,
-        "case": request.case,
-        "at": request.at,
-        "part": part,
-        "language": order.language,
-        "custody": opened.name,
-        "trial": opened.is_trial,
-        "software": f"noisewatch {__version__}",
-    }
-
-
-def _info(found: Found, request: Request, opened: Custody) -> list[tuple[str, str]]:
+def _info(order: Order, found: Found, request: Request, opened: Custody) -> list[tuple[str, str]]:
     info = [
         ("Source-Organization", opened.name),
         ("External-Identifier", found.event.id),
@@ -245,10 +242,12 @@ def _info(found: Found, request: Request, opened: Custody) -> list[tuple[str, st
         ("Bagging-Date", f"{request.at.astimezone(UTC):%Y-%m-%d}"),
         ("Bag-Software-Agent", f"noisewatch {__version__}"),
     ]
+    if order.dispose_by is not None:
+        info.append(("Noisewatch-Dispose-By", order.dispose_by.isoformat()))
     return [*info, ("Noisewatch-Trial", "yes: worth nothing as evidence")] if found.record.is_trial else info
 
 
 def _free_name(out: Path, event_id: str, at: datetime) -> str:
     base = f"noisewatch-{event_id}-{at.astimezone(UTC):%Y%m%dT%H%M%SZ}"
     names = [base, *(f"{base}-{number}" for number in range(2, 1000))]
-    return next((name for name in names if not (out / name).exists()), base)
+    return next((name for name in names if not any((out / f"{name}{end}").exists() for end in _ENDS)), base)

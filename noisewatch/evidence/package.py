@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import date
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from noisewatch.evidence.verify import (
     NODE_CHECKPOINT,
     PROOFS,
     REQUEST,
+    REQUEST_SIGNATURE,
 )
 
 
@@ -43,7 +45,8 @@ class Parts:
     levels_png: bytes
     spectrogram_png: bytes
     report_pdf: bytes
-    request: Mapping[str, Any]
+    request: bytes
+    request_signature: bytes
     node_rows: bytes
     custody_rows: bytes
     node_checkpoint: bytes
@@ -61,6 +64,7 @@ def assemble(
     info: Sequence[tuple[str, str]],
     sign: Callable[[bytes], bytes],
     stamp: Callable[[bytes], bytes | None] = lambda _: None,
+    note: bytes = b"",
 ) -> dict[str, bytes]:
     """Return every file of a package.
 
@@ -74,6 +78,8 @@ def assemble(
         The officer's signature over the tag manifest.
     stamp : callable
         A time stamp over that signature, or None where it is pending or none is asked for.
+    note : bytes
+        What ``README.txt`` says on top.
     """
     payload = {
         f"data/{parts.clip_name}": parts.clip,
@@ -85,9 +91,10 @@ def assemble(
         "data/report.pdf": parts.report_pdf,
     }
     tags = {
-        "README.txt": _template("README.txt"),
+        "README.txt": note + _template("README.txt"),
         "verify.sh": verify_script(),
-        REQUEST: jsonform.document_to_bytes(parts.request) + b"\n",
+        REQUEST: parts.request,
+        REQUEST_SIGNATURE: parts.request_signature,
         "custody/node.jsonl": parts.node_rows,
         "custody/custody.jsonl": parts.custody_rows,
         NODE_CHECKPOINT: parts.node_checkpoint,
@@ -103,6 +110,21 @@ def assemble(
     files[bagit.SIGNATURE] = sign(files[bagit.TAG_MANIFEST])
     stamped = stamp(files[bagit.SIGNATURE])
     return files if stamped is None else {**files, bagit.STAMP: stamped}
+
+
+def disposal_note(day: date | None) -> bytes:
+    """Return the lines that tell a receiver by when to destroy the package; none where no day is named.
+
+    They stand in ``README.txt`` and not in the report: ``data/`` is the same in every export of an event.
+    """
+    if day is None:
+        return b""
+    lines = (
+        f"Vernietig dit pakket en elke kopie uiterlijk op {day.isoformat()}.",
+        f"Détruisez ce dossier et toute copie au plus tard le {day.isoformat()}.",
+        f"Destroy this package and every copy by {day.isoformat()}.",
+    )
+    return ("\n".join(lines) + "\n\n").encode()
 
 
 def verify_script() -> bytes:

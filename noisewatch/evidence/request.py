@@ -12,6 +12,7 @@ from noisewatch.evidence import cms, jsonform, unseal
 from noisewatch.evidence.custody import Custody
 from noisewatch.evidence.people import Actor
 from noisewatch.evidence.seal import ROLE_NODE, role_of
+from noisewatch.evidence.signed import check_reason_code
 from noisewatch.evidence.store import Store
 from noisewatch.evidence.stored import StoredEvent
 from noisewatch.evidence.verify import end_of_day
@@ -36,6 +37,7 @@ class Request:
     reason: str
     case: str
     at: datetime
+    reason_code: str = "other"
 
     def entry(self, action: str, event_id: str, **details: Any) -> LogEntry:
         """Return the log entry of this access."""
@@ -56,7 +58,14 @@ class Found:
 
 
 def make_request(
-    opened: Custody, *, as_: str, role: str, reason: str | None, case: str | None, now: datetime | None = None
+    opened: Custody,
+    *,
+    as_: str,
+    role: str,
+    reason: str | None,
+    case: str | None,
+    reason_code: str = "other",
+    now: datetime | None = None,
 ) -> Request:
     """Check who asks and why.
 
@@ -70,17 +79,19 @@ def make_request(
         The role that this access needs.
     reason, case : str
         Why, in at least 10 characters that say something, and the number of the case.
+    reason_code : str
+        Why, in one word of ``signed.REASON_CODES``.
     now : datetime, optional
         The moment of the request.
 
     Raises
     ------
     UsageError
-        The reason or the case is missing, or says nothing.
+        The reason or the case is missing, or says nothing, or the code is not of the list.
     PermissionRefusedError
         Nobody of that name or key was appointed, or not for this role.
     """
-    reason, case = check_reason(reason), check_case(case)
+    reason, case, code = check_reason(reason), check_case(case), check_reason_code(reason_code)
     at = now or datetime.now(UTC)
     try:
         actor = opened.find_person(as_, now=at)
@@ -91,7 +102,7 @@ def make_request(
         raise PermissionRefusedError(
             f"has the role {actor.person.role}; this needs the role {role}", where=actor.name
         )
-    return Request(actor=actor, reason=reason, case=case, at=at)
+    return Request(actor=actor, reason=reason, case=case, at=at, reason_code=code)
 
 
 def check_reason(reason: str | None) -> str:

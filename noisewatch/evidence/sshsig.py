@@ -16,6 +16,8 @@ from noisewatch.evidence import tools
 
 #: What an officer's signature over a package is for; a signature for another purpose is refused.
 PACKAGE_NAMESPACE = "noisewatch-package"
+#: What a person's signature over a request is for.
+ACCESS_NAMESPACE = "noisewatch-access"
 
 _ARMOR = re.compile(
     rb"-----BEGIN SSH SIGNATURE-----\n"

@@ -6,7 +6,6 @@ name and file time tell no more than the day, so that it cannot be led back to a
 
 from __future__ import annotations
 
-import hashlib
 import math
 import os
 import re
@@ -17,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from noisewatch.errors import InputError, MissingInputError, UsageError
-from noisewatch.evidence import jsonform, unseal
-from noisewatch.evidence.custody import Custody, open_custody
+from noisewatch.evidence import jsonform
+from noisewatch.evidence.access import Who, prepare
+from noisewatch.evidence.custody import Custody
 from noisewatch.evidence.durable import (
     make_folder,
     read_bounded,
@@ -28,7 +28,6 @@ from noisewatch.evidence.durable import (
 )
 from noisewatch.evidence.levels import read_levels
 from noisewatch.evidence.log import EventLog
-from noisewatch.evidence.request import find_event, make_request, open_store
 from noisewatch.evidence.seal import start_of_day
 from noisewatch.recognition import voicefree
 from noisewatch.recognition.verdict import (
@@ -53,6 +52,7 @@ def give(
     as_: str,
     reason: str | None,
     case: str | None,
+    reason_code: str = "other",
     node: Path,
     custody: Path,
     now: datetime | None = None,
@@ -69,26 +69,15 @@ def give(
     """
     if verdict not in VERDICTS:
         raise UsageError(f"{verdict[:40]!r} is none of {', '.join(VERDICTS)}", where="--verdict")
-    opened = open_custody(custody)
-    request = make_request(opened, as_=as_, role="officer", reason=reason, case=case, now=now)
-    with open_store(node) as store:
-        found = find_event(store, opened, event_id, now=request.at)
-        sealed = {"levels": store.read(event_id, "levels")}
-    if _has_verdict(opened, event_id):
-        raise UsageError("has a verdict already", where=event_id, remedy="a verdict cannot be changed")
-    clear = unseal.open_parts(
-        opened,
-        request.actor,
-        sealed,
-        day=found.event.sealed_day,
-        log=opened.log(),
-        # what was said is not in the log: it must not lead from a clip to its verdict
-        entry=request.entry("consultation", event_id, verdict=True),
-        passphrase=passphrase,
+    who = Who(as_, reason, case, reason_code, passphrase)
+    access = prepare(
+        event_id, who, action="consultation", parts=("levels",), node=node, custody=custody, now=now
     )
-    expected = {media.name: media.sha256 for media in found.record.media}
-    if hashlib.sha256(clear["levels"]).hexdigest() != expected.get("levels"):
-        raise InputError("the levels are not those that the record names", where=event_id)
+    if _has_verdict(access.opened, event_id):
+        raise UsageError("has a verdict already", where=event_id, remedy="a verdict cannot be changed")
+    # what was said is neither signed nor in the log: it must not lead from a clip to its verdict
+    clear = access.open(access.sign(verdict=True), verdict=True)
+    found = access.found
     event = found.record.event
     given = Verdict(
         day=found.record.captured_at.astimezone(UTC).date(),
@@ -99,7 +88,7 @@ def give(
         is_trial=found.record.is_trial,
         features=_features(found.record.statements.get("voice_free")),
     )
-    keep(verdicts_folder(opened), given)
+    keep(verdicts_folder(access.opened), given)
     return given
 
 

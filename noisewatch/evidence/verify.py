@@ -24,6 +24,8 @@ from noisewatch.records import EventRecord
 EVENT = "data/event.json"
 EVENT_SIGNATURE = "data/event.json.p7s"
 REQUEST = "custody/request.json"
+#: The officer's signature over the request, for the namespace of requests.
+REQUEST_SIGNATURE = "custody/request.json.sig"
 #: Parts of an event and where they stand in a package; exactly one of the two clips is there.
 CLIPS = {"data/clip.mp4": "viewing", "data/original.mp4": "original"}
 LEVELS = "data/levels.csv"
@@ -52,6 +54,7 @@ KNOWN = (
     ),
     *(
         REQUEST,
+        REQUEST_SIGNATURE,
         *LOGS,
         NODE_CHECKPOINT,
         CUSTODY_CHECKPOINT,
@@ -257,29 +260,36 @@ def _read_record(files: Mapping[str, bytes], problems: list[Problem]) -> EventRe
 def _check_officer(
     files: Mapping[str, bytes], request: Mapping[str, Any] | None, *, anchors: Trust, problems: list[Problem]
 ) -> str | None:
-    if bagit.SIGNATURE not in files or bagit.TAG_MANIFEST not in files:
-        return None
+    """Check the officer's signatures over the request and the package; return who signed the package."""
     try:
         at = datetime.fromisoformat(str((request or {}).get("at")))
     except ValueError:
         problems.append(Problem(REQUEST, "does not say when"))
         at = datetime.now(UTC)
-    try:
-        officer = sshsig.verify(
-            files[bagit.TAG_MANIFEST],
-            files[bagit.SIGNATURE],
-            allowed_signers=anchors.allowed_signers,
-            revoked=anchors.revoked,
-            namespace=sshsig.PACKAGE_NAMESPACE,
-            at=at,
-        )
-    except AnswerIsNo as error:
-        problems.append(Problem(bagit.SIGNATURE, error.what))
-        if "does not verify for" in error.what:
-            problems.append(Problem(bagit.TAG_MANIFEST, "may differ from what the officer signed"))
-        return None
-    if request is not None and request.get("who") != officer:
-        problems.append(Problem(REQUEST, f"names another person than {officer}, who signed"))
+    officer = None
+    for name, signature, namespace in (
+        (REQUEST, REQUEST_SIGNATURE, sshsig.ACCESS_NAMESPACE),
+        (bagit.TAG_MANIFEST, bagit.SIGNATURE, sshsig.PACKAGE_NAMESPACE),
+    ):
+        if name not in files or signature not in files:
+            continue
+        officer = None
+        try:
+            officer = sshsig.verify(
+                files[name],
+                files[signature],
+                allowed_signers=anchors.allowed_signers,
+                revoked=anchors.revoked,
+                namespace=namespace,
+                at=at,
+            )
+        except AnswerIsNo as error:
+            problems.append(Problem(signature, error.what))
+            if "does not verify for" in error.what:
+                problems.append(Problem(name, "may differ from what the officer signed"))
+            continue
+        if request is not None and request.get("who") != officer:
+            problems.append(Problem(REQUEST, f"names another person than {officer}, who signed"))
     return officer
 
 
@@ -362,7 +372,9 @@ def _check_rows(
                 problems.append(Problem(part, "does not follow the entry before it"))
             last = row.seq
             if row.entry.action == "disclosure":
-                disclosed.add((row.entry.who, jsonform.utc_text(row.entry.at), row.entry.why))
-    asked = tuple((request or {}).get(key) for key in ("who", "at", "why"))
+                said = (row.entry.who, jsonform.utc_text(row.entry.at), row.entry.why)
+                disclosed.add((*said, row.entry.details.get("request_sha256")))
+    own = hashlib.sha256(files.get(REQUEST, b"")).hexdigest()
+    asked = (*((request or {}).get(key) for key in ("who", "at", "why")), own)
     if LOGS[1] in files and asked not in disclosed:
         problems.append(Problem(LOGS[1], "does not hold the entry of this export"))

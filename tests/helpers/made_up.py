@@ -181,6 +181,9 @@ class Authority:
     def sign_cms(self, data: bytes) -> bytes:
         return sign_detached(data, key=self.node_key, certificate=self.node_certificate)
 
+    def sign_request(self, data: bytes) -> bytes:
+        return sshsig.sign(data, key=self.officer_key, namespace=sshsig.ACCESS_NAMESPACE)
+
     def sign_package(self, data: bytes) -> bytes:
         return sshsig.sign(data, key=self.officer_key, namespace=sshsig.PACKAGE_NAMESPACE)
 
@@ -223,7 +226,9 @@ def make_authority(folder: Path, *, officer: str = "officer", node_role: str = R
     public = " ".join((folder / "officer.pub").read_text().split()[:2])
     (folder / "trust").mkdir()
     (folder / "trust" / "ca.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    (folder / "trust" / "allowed_signers").write_text(f'{officer} namespaces="noisewatch-package" {public}\n')
+    (folder / "trust" / "allowed_signers").write_text(
+        f'{officer} namespaces="noisewatch-access,noisewatch-package" {public}\n'
+    )
     (folder / "trust" / "revoked").write_bytes(b"")
     (folder / "trust" / "revoked_nodes").write_bytes(b"")
     log_key = ec.generate_private_key(ec.SECP256R1())
@@ -241,8 +246,10 @@ def make_parts(
     event_json = jsonform.document_to_bytes(jsonform.record_to_document(record))
     collected = LogEntry("noisewatch", "collection", event_id, "media sealed", CAPTURED_AT)
     node_log = make_excerpt(authority, "node", collected)
+    request = make_request(event_id)
+    details = {"request_sha256": hashlib.sha256(request).hexdigest()}
     custody_log = make_excerpt(
-        authority, "custody", LogEntry("officer", "disclosure", event_id, WHY, EXPORTED_AT)
+        authority, "custody", LogEntry("officer", "disclosure", event_id, WHY, EXPORTED_AT, details)
     )
     return package.Parts(
         event_json=event_json,
@@ -253,14 +260,8 @@ def make_parts(
         levels_png=b"\x89PNG levels",
         spectrogram_png=b"\x89PNG spectrogram",
         report_pdf=b"%PDF-1.7 report",
-        request={
-            "who": "officer",
-            "action": "disclosure",
-            "target": event_id,
-            "why": WHY,
-            "case": "PV-1",
-            "at": EXPORTED_AT,
-        },
+        request=request,
+        request_signature=authority.sign_request(request),
         node_rows=node_log.rows,
         custody_rows=custody_log.rows,
         node_checkpoint=node_log.checkpoint,
@@ -270,6 +271,23 @@ def make_parts(
         node_pem=authority.node_certificate.public_bytes(serialization.Encoding.PEM),
         allowed_signers=(authority.trust / "allowed_signers").read_bytes(),
     )
+
+
+def make_request(event_id: str, *, at: datetime = EXPORTED_AT) -> bytes:
+    """The request of an export, as the officer signs it."""
+    document = {
+        "schema": "noisewatch-request-2",
+        "who": "officer",
+        "action": "disclosure",
+        "target": event_id,
+        "why": WHY,
+        "reason_code": "other",
+        "case": "PV-1",
+        "at": at,
+        "nonce": "0" * 32,
+        "custody": "made-up",
+    }
+    return jsonform.document_to_bytes(document) + b"\n"
 
 
 def make_excerpt(authority: Authority, side: str, entry: LogEntry) -> Excerpt:

@@ -147,9 +147,9 @@ def test_a_stamp_by_an_authority_that_is_not_trusted_is_refused(
 def test_a_request_that_claims_a_time_after_its_stamp_is_refused(
     authority: made_up.Authority, parts: package.Parts, tsa: stamp.StampAuthority, trust: Path, tmp_path: Path
 ) -> None:
-    later = {**parts.request, "at": made_up.EXPORTED_AT + timedelta(days=500)}
+    later = made_up.make_request(made_up.EVENT_ID, at=made_up.EXPORTED_AT + timedelta(days=500))
     files = package.assemble(
-        replace(parts, request=later),
+        replace(parts, request=later, request_signature=authority.sign_request(later)),
         info=made_up.INFO,
         sign=authority.sign_package,
         stamp=lambda signature: stamp.request_stamp(signature, tsa),

@@ -244,6 +244,36 @@ def test_a_request_in_another_persons_name_is_refused(
     expect_refusal(copy, "custody/request.json")
 
 
+def test_a_request_that_was_signed_for_another_purpose_or_by_another_is_refused(
+    copy: Path, authority: made_up.Authority, forger: made_up.Authority, expect_refusal: Refuse
+) -> None:
+    files, _ = bagit.read_bag(copy)
+    request = files[verify.REQUEST]
+    for signature in (authority.sign_package(request), forger.sign_request(request)):
+        rewrite(copy, made_up.resigned(authority, {**files, verify.REQUEST_SIGNATURE: signature}))
+        expect_refusal(copy, verify.REQUEST_SIGNATURE)
+
+
+def test_a_request_that_was_changed_afterwards_is_refused(
+    copy: Path, authority: made_up.Authority, expect_refusal: Refuse
+) -> None:
+    files, _ = bagit.read_bag(copy)
+    request = files[verify.REQUEST].replace(b'"case":"PV-1"', b'"case":"PV-2"')
+    rewrite(copy, made_up.resigned(authority, {**files, verify.REQUEST: request}))
+    expect_refusal(copy, verify.REQUEST_SIGNATURE)
+
+
+def test_a_request_that_is_not_the_one_of_the_log_is_refused(
+    copy: Path, authority: made_up.Authority, expect_refusal: Refuse
+) -> None:
+    files, _ = bagit.read_bag(copy)
+    request = files[verify.REQUEST].replace(b'"case":"PV-1"', b'"case":"PV-2"')
+    signature = authority.sign_request(request)
+    changed = {**files, verify.REQUEST: request, verify.REQUEST_SIGNATURE: signature}
+    rewrite(copy, made_up.resigned(authority, changed))
+    expect_refusal(copy, "custody/custody.jsonl", script_too=False)
+
+
 def test_a_signature_for_another_purpose_is_refused(
     copy: Path, authority: made_up.Authority, expect_refusal: Refuse
 ) -> None:
@@ -260,7 +290,8 @@ def test_a_signature_by_a_revoked_key_is_refused(
     (trust / "revoked").write_bytes((authority.folder / "officer.pub").read_bytes())
     verdict = verify.verify(copy, trust=trust)
     assert verdict.origin == "refused"
-    assert [(p.part, "revoked" in p.what) for p in verdict.problems] == [(bagit.SIGNATURE, True)]
+    named = {(problem.part, "revoked" in problem.what) for problem in verdict.problems}
+    assert named == {(bagit.SIGNATURE, True), (verify.REQUEST_SIGNATURE, True)}
     assert script(copy, trust).returncode == 1
 
 

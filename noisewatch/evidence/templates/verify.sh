@@ -90,32 +90,43 @@ for name in manifest-sha256.txt tagmanifest-sha256.txt; do
     }
 done
 
-# 3. The officer's signature over the tag manifest, in the one spelling that ssh-keygen writes.
+# 3. The officer's signatures over the request and over the tag manifest, in the one spelling that ssh-keygen writes.
 text_of() { sed -n "s/.*\"$1\":\"\\([^\"\\\\]*\\)\".*/\\1/p" "$2" 2>/dev/null | head -n 1; }
 sig=tagmanifest-sha256.txt.sig
 when=$(text_of at custody/request.json | tr -cd 0-9 | cut -c1-14)
-{
-    echo '-----BEGIN SSH SIGNATURE-----'
-    sed '1d;$d' "$sig" 2>/dev/null | base64 -d 2>/dev/null | base64 -w 70
-    echo '-----END SSH SIGNATURE-----'
-} | cmp -s - "$sig" || no "$sig" "is not in the form that ssh-keygen writes"
-# ssh-keygen takes version 0 for 1 and does not look into the reserved field: both are checked here
-case $(sed '1d;$d' "$sig" 2>/dev/null | base64 -d 2>/dev/null | od -An -v -tx1 | tr -d ' \n') in
-535348534947000000010000*6e6f69736577617463682d7061636b6167650000000000000006736861*) ;;
-*) no "$sig" "is not in the form that ssh-keygen writes" ;;
-esac
-officer=$(ssh-keygen -Y find-principals -s "$sig" -f "$trust/allowed_signers" -O "verify-time=$when" 2>/dev/null | head -n 1)
-set --
-[ -s "$trust/revoked" ] && set -- -r "$trust/revoked"
-if [ -z "$officer" ]; then
-    no "$sig" "is signed by a key that is not among the allowed signers"
-elif ! ssh-keygen -Y verify -f "$trust/allowed_signers" -I "$officer" -n noisewatch-package -s "$sig" \
-    -O "verify-time=$when" "$@" <"$work/tagmanifest-sha256.txt" >/dev/null 2>&1; then
-    no "$sig" "does not verify for $officer, or its key is revoked"
-    no tagmanifest-sha256.txt "may differ from what the officer signed"
-elif [ "$(text_of who custody/request.json)" != "$officer" ]; then
-    no custody/request.json "names another person than $officer, who signed"
-fi
+signer=
+signed() {
+    # file, what is read of it, its signature, the namespace, and that in hexadecimal with its length before
+    signer=
+    {
+        echo '-----BEGIN SSH SIGNATURE-----'
+        sed '1d;$d' "$3" 2>/dev/null | base64 -d 2>/dev/null | base64 -w 70
+        echo '-----END SSH SIGNATURE-----'
+    } | cmp -s - "$3" || no "$3" "is not in the form that ssh-keygen writes"
+    # ssh-keygen takes version 0 for 1 and does not look into the reserved field: both are checked here
+    case $(sed '1d;$d' "$3" 2>/dev/null | base64 -d 2>/dev/null | od -An -v -tx1 | tr -d ' \n') in
+    535348534947000000010000*"$5"0000000000000006736861*) ;;
+    *) no "$3" "is not in the form that ssh-keygen writes" ;;
+    esac
+    signer=$(ssh-keygen -Y find-principals -s "$3" -f "$trust/allowed_signers" -O "verify-time=$when" 2>/dev/null | head -n 1)
+    set -- "$1" "$2" "$3" "$4"
+    [ -s "$trust/revoked" ] && set -- "$@" -r "$trust/revoked"
+    file=$1 read=$2 over=$3 namespace=$4
+    shift 4
+    if [ -z "$signer" ]; then
+        no "$over" "is signed by a key that is not among the allowed signers"
+    elif ! ssh-keygen -Y verify -f "$trust/allowed_signers" -I "$signer" -n "$namespace" -s "$over" \
+        -O "verify-time=$when" "$@" <"$read" >/dev/null 2>&1; then
+        no "$over" "does not verify for $signer, or its key is revoked"
+        no "$file" "may differ from what the officer signed"
+    elif [ "$(text_of who custody/request.json)" != "$signer" ]; then
+        no custody/request.json "names another person than $signer, who signed"
+    fi
+}
+cp custody/request.json "$work/request" 2>/dev/null || : >"$work/request"
+signed custody/request.json "$work/request" custody/request.json.sig noisewatch-access 6e6f69736577617463682d616363657373
+signed tagmanifest-sha256.txt "$work/tagmanifest-sha256.txt" "$sig" noisewatch-package 6e6f69736577617463682d7061636b616765
+officer=$signer
 
 # The time stamp over that signature, where there is one.
 tsr=tagmanifest-sha256.txt.tsr
