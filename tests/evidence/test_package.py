@@ -333,7 +333,10 @@ def test_a_consultation_is_logged_and_leaves_no_file(place: sealed.Place, tmp_pa
     assert seen.viewing == place.clips["viewing"]
     assert custody_entries(place)[-1]["action"] == "consultation"
     after = {path for path in tmp_path.rglob("*") if path.is_file()}
-    assert {path.name for path in after - before} <= {"lock", "events.db-shm", "events.db-wal"}
+    # custody remembers the request's nonce by an empty file
+    nonces = {path for path in after - before if path.parent == place.custody / "requests"}
+    assert [path.stat().st_size for path in nonces] == [0]
+    assert {path.name for path in after - before - nonces} <= {"lock", "events.db-shm", "events.db-wal"}
 
 
 def test_the_list_says_what_was_viewed_and_exported(place: sealed.Place, tmp_path: Path) -> None:
