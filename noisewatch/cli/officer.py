@@ -15,6 +15,7 @@ from noisewatch.errors import UnavailableError, UsageError
 
 if TYPE_CHECKING:
     from noisewatch.evidence.consult import Consulted
+    from noisewatch.evidence.export import Exported
 
 NodeOption = Annotated[
     Path,
@@ -281,28 +282,35 @@ def export(
     if with_zip and recipient is not None:
         raise UsageError("--for writes a zip already, encrypted; leave --zip out")
     made = make_package(order, node=node, custody=custody, out=out, passphrase=_passphrase(passphrase_file))
+    zipped = None
+    if with_zip:
+        zipped = write_zip(made.package, made.package.with_name(f"{made.package.name}.zip"))
+    _tell(made, zipped=zipped, custody=custody, is_encrypted=recipient is not None, as_json=as_json)
+
+
+def _tell(made: Exported, *, zipped: Path | None, custody: Path, is_encrypted: bool, as_json: bool) -> None:
+    """Print what an export made, its alarms and what comes next."""
     document: dict[str, Any] = {
         "id": made.event_id,
         "package": str(made.package),
         "data_sha256": made.data_sha256,
+        "alarms": list(made.alarms),
+        "stamp": made.stamp,
     }
     human = f"package: {made.package}"
-    if recipient is None:
+    following = f"its receiver runs: age --decrypt -i KEY {made.package.name} > {made.package.stem}"
+    if not is_encrypted:
         human += f"\nreport: {made.package / 'data' / 'report.pdf'}"
-    if with_zip:
-        document["zip"] = str(write_zip(made.package, made.package.with_name(f"{made.package.name}.zip")))
-        human += f"\nzip: {document['zip']}"
-    document["alarms"] = list(made.alarms)
-    document["stamp"] = made.stamp
+        following = f"noisewatch clips verify {made.package} --trust {custody}"
+    if zipped is not None:
+        document["zip"] = str(zipped)
+        human += f"\nzip: {zipped}"
     if made.stamp == "pending":
         say(f"the stamp authority can't be reached; run later: noisewatch clips stamp {made.package}")
     for alarm in made.alarms:
         say(f"ALARM: {alarm}")
     if made.is_trial:
         say("trial: this package is worth nothing as evidence")
-    following = f"noisewatch clips verify {made.package} --trust {custody}"
-    if recipient is not None:
-        following = f"its receiver runs: age --decrypt -i KEY {made.package.name} > {made.package.stem}"
     emit(document, as_json=as_json, human=f"{human}\nnext: {following}")
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from noisewatch import __version__
 from noisewatch.errors import PermissionRefusedError, TryAgainError, UsageError
 from noisewatch.evidence import bagit, jsonform, package, proofs, quota, sshsig, stamp, witness
-from noisewatch.evidence.access import Who, prepare
+from noisewatch.evidence.access import Access, Who, prepare
 from noisewatch.evidence.attributed import still_at_s
 from noisewatch.evidence.custody import Custody
 from noisewatch.evidence.durable import read_bounded, storage_errors, write_atomic
@@ -108,16 +108,7 @@ def export(
     clear = access.open(signed, part=part, **({} if recipient is None else {"for": recipient.text}))
     unfit = witness.remember(opened, node, node_pem=found.node_pem, event_id=order.event_id, now=request.at)
     alarms += tuple(f"the box's log does not continue what custody saw of it: {one}" for one in unfit)
-    parts = _parts(order, found, clear, signed=signed, opened=opened, node=node)
-    if stamping is not None:
-        parts = replace(parts, stamp_root=stamping.root_pem)
-    files = package.assemble(
-        parts,
-        info=_info(order, found, request, opened),
-        sign=lambda data: sshsig.sign(data, key=request.actor.ssh_key, namespace=sshsig.PACKAGE_NAMESPACE),
-        stamp=lambda signature: _stamp(signature, stamping),
-        note=package.disposal_note(order.dispose_by),
-    )
+    files = _files(order, access, clear, signed=signed, stamping=stamping, node=node)
     return Exported(
         event_id=order.event_id,
         package=_write(files, order, request, out=out, recipient=recipient),
@@ -126,6 +117,29 @@ def export(
         is_trial=found.record.is_trial,
         alarms=alarms,
         stamp=_stamp_state(files, stamping),
+    )
+
+
+def _files(
+    order: Order,
+    access: Access,
+    clear: dict[str, bytes],
+    *,
+    signed: SignedRequest,
+    stamping: stamp.StampAuthority | None,
+    node: Path,
+) -> dict[str, bytes]:
+    """Make every file of the package, signed by the officer and stamped where custody named an authority."""
+    request, found, opened = access.request, access.found, access.opened
+    parts = _parts(order, found, clear, signed=signed, opened=opened, node=node)
+    if stamping is not None:
+        parts = replace(parts, stamp_root=stamping.root_pem)
+    return package.assemble(
+        parts,
+        info=_info(order, found, request, opened),
+        sign=lambda data: sshsig.sign(data, key=request.actor.ssh_key, namespace=sshsig.PACKAGE_NAMESPACE),
+        stamp=lambda signature: _stamp(signature, stamping),
+        note=package.disposal_note(order.dispose_by),
     )
 
 
