@@ -75,12 +75,13 @@ def run_node(request: RunRequest, *, emit: Emit, report: Callable[[str], None]) 
     identity = read_identity(request.config_path)
     audio_specs, video_specs = _specs(identity.config, request)
     _refuse_live_trial(identity.day_keys, audio_specs, video_specs)
+    is_live = _is_any_live(audio_specs, video_specs)
     with ExitStack() as stack:
         memory = stack.enter_context(
             hardened(
                 lock_memory=identity.config.memory.lock,
                 allow_plain_swap=identity.config.memory.allow_plain_swap,
-                only_warn=identity.day_keys.is_trial or not _is_any_live(audio_specs, video_specs),
+                only_warn=identity.day_keys.is_trial or not is_live,
                 report=report,
             )
         )
@@ -98,28 +99,9 @@ def run_node(request: RunRequest, *, emit: Emit, report: Callable[[str], None]) 
         ledger = Ledger(box.store, box.log, now=utc_now)
         sealer = Counted(_sealer(box, request, audio, tested, chain), ledger)
         account = Account(sealer, emit=told.emit, report=report)
-
-        def housekeep() -> None:
-            box.housekeep()
-            ledger.note()
-
-        late, keep = LateWork(), _minute_keeper(box, ledger, account)
-
-        def keep_minute(minute: Minute) -> None:
-            # the disk may be slow: the street's own loop never waits for it, a file does
-            late.put_small(lambda: keep(minute), wait=not audio.is_live)
-
-        runner = Runner(
-            _pipeline(box, request, audio, video, started_at, keep_minute, chain),
-            audio=audio,
-            video=video,
-            effects=Effects(seal=account.seal, refuse=account.refuse, housekeep=housekeep, report=report),
-            at_real_pace=request.at_real_pace,
-            late=late,
-            clock=chain.clock,
-            look=chain.look,
-        )
-        if _is_any_live(audio_specs, video_specs):
+        parts = (chain, ledger, account)
+        runner = _runner(box, request, *parts, started_at=started_at, report=report, sources=(audio, video))
+        if is_live:
             stack.enter_context(StatusWriter(identity.folder, lambda: chain.told() | told.counts))
         with _stopped_by_signals(runner, report):
             picture = "no picture" if video is None else video.description
@@ -133,6 +115,41 @@ def run_node(request: RunRequest, *, emit: Emit, report: Callable[[str], None]) 
         for error in (summary.error, account.failure):
             if error is not None:
                 raise error
+
+
+def _runner(
+    box: Box,
+    request: RunRequest,
+    chain: Chain,
+    ledger: Ledger,
+    account: Account,
+    *,
+    started_at: datetime,
+    report: Callable[[str], None],
+    sources: tuple[AudioSource, VideoSource | None],
+) -> Runner:
+    """Put the pipeline and what happens outside it together."""
+    audio, video = sources
+    late, keep = LateWork(), _minute_keeper(box, ledger, account)
+
+    def housekeep() -> None:
+        box.housekeep()
+        ledger.note()
+
+    def keep_minute(minute: Minute) -> None:
+        # the disk may be slow: the street's own loop never waits for it, a file does
+        late.put_small(lambda: keep(minute), wait=not audio.is_live)
+
+    return Runner(
+        _pipeline(box, request, audio, video, started_at, keep_minute, chain),
+        audio=audio,
+        video=video,
+        effects=Effects(seal=account.seal, refuse=account.refuse, housekeep=housekeep, report=report),
+        at_real_pace=request.at_real_pace,
+        late=late,
+        clock=chain.clock,
+        look=chain.look,
+    )
 
 
 def _specs(config: NodeConfig, request: RunRequest) -> tuple[tuple[str, ...], tuple[str, ...]]:
