@@ -25,6 +25,7 @@ _MOST_GAIN = 4.0
 _BUMP_S = 0.3
 _BUMPS = 8
 _NEAR_DB = 0.1
+_GIVEN_BACK_DB = 0.35
 
 
 def a_weighted(wave: FloatArray, *, rate_hz: int) -> FloatArray:
@@ -65,7 +66,11 @@ def follow_level(treated: FloatArray, untouched: FloatArray, *, rate_hz: int) ->
     sound = float(np.sum(a_weighted(result, rate_hz=rate_hz) ** 2))
     if not sound > 0.0:
         return np.zeros_like(result)
-    return _same_maximum(result * np.sqrt(float(np.sum(heard**2)) / sound), wanted, rate_hz)
+    energy = float(np.sum(heard**2))
+    result = _same_maximum(result * np.sqrt(energy / sound), wanted, rate_hz)
+    # moving the maximum moved the mean: give back so much of it that both stay within their limits
+    moved_db = 10.0 * np.log10(energy / float(np.sum(a_weighted(result, rate_hz=rate_hz) ** 2)))
+    return np.asarray(result * 10.0 ** (float(np.clip(moved_db, -_GIVEN_BACK_DB, _GIVEN_BACK_DB)) / 20.0))
 
 
 def _same_maximum(treated: FloatArray, wanted: FloatArray, rate_hz: int) -> FloatArray:

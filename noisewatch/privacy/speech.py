@@ -26,7 +26,7 @@ from noisewatch.privacy.level import follow_level, with_bangs
 from noisewatch.privacy.orders import engine_orders
 
 #: Name and version of the method; it stands in each record.
-METHOD = "band-noise-and-orders-2"
+METHOD = "band-noise-and-orders-3"
 MIN_ENTROPY_BYTES = 32
 
 _RECIPE = Recipe()

@@ -224,6 +224,7 @@ def test_a_day_is_ended_before_its_time_with_a_reason_in_the_log(bench: Bench) -
 
 def test_a_new_bundle_is_not_wrapped_to_those_who_left(bench: Bench, tmp_path: Path) -> None:
     appoint(bench, tmp_path / "keys", "jan")
-    lifecycle.revoke_person(bench.custody, "jan", why=WHY, by="mayor")
-    custody.make_bundle(bench.custody, days=50, now=NOW + timedelta(minutes=1))
+    left = datetime.now(UTC)
+    lifecycle.revoke_person(bench.custody, "jan", why=WHY, by="mayor", now=left)
+    custody.make_bundle(bench.custody, days=50, now=left + timedelta(minutes=1))
     assert wraps_of(bench, "jan") == 0

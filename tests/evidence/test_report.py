@@ -120,7 +120,7 @@ def test_the_decision_and_the_hashes_are_there(record: EventRecord, tmp_path: Pa
 
 
 def test_a_treated_sound_is_explained_and_its_levels_vouched_for(record: EventRecord, tmp_path: Path) -> None:
-    treated = dataclasses.replace(record, privacy={**record.privacy, "voices": "band-noise-and-orders-2"})
+    treated = dataclasses.replace(record, privacy={**record.privacy, "voices": "band-noise-and-orders-3"})
     text = text_of(make(treated), tmp_path)
     assert "No voice can be understood" in text
     assert "from the untouched sound in its memory" in text
