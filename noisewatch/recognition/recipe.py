@@ -46,7 +46,7 @@ COMMON_LIMITS = (
 )
 EXHAUST = Wish(
     name="exhaust",
-    version="0.4.0",
+    version="0.5.0",
     description="Any nuisance exhaust: sport, motorcycle, moped, quad; passing, revving, backfiring.",
     limits=(
         "Quads, mopeds and true pass-bys are hardly in the corpus: what the model knows of them is "

@@ -64,9 +64,9 @@ class Settings:
     hidden: tuple[int, ...] = (128, 32)
     weight_decay: float = 0.5
     epochs: int = 12
-    networks: int = 1
+    networks: int = 2
     trees: int = 200
-    boostings: int = 1
+    boostings: int = 3
     tree_share: float = 0.7
     within_db: float = 12.0
     folds: int = 5
