@@ -18,6 +18,9 @@ from noisewatch.capture.picture import pictures, plan_pictures
 from noisewatch.capture.ring import VideoRing
 from noisewatch.records import VideoPacket
 
+#: Times of arrival are judged: a busy neighbour would spoil them.
+pytestmark = pytest.mark.serial
+
 
 def take(stream: Callable[[], Iterable[AccessUnit]], count: int) -> list[VideoPacket]:
     """The first packets of a hostile camera."""
