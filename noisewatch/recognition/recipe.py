@@ -233,7 +233,7 @@ def judge_signature(
     else:
         leave_out = out_of_fold if is_fresh else out_of_source
         scores = leave_out(table, chosen, jobs=jobs, progress=progress)
-        judged, threshold = _calibrated(table, scores, chosen)
+        judged, threshold = calibrated(table, scores, chosen)
     return Judgement(loaded.name, loaded.version, how, threshold, tuple(judged))
 
 
@@ -271,7 +271,7 @@ def judged_fixed(table: Table, signature: Signature) -> list[Judged]:
     ]
 
 
-def _calibrated(table: Table, scores: OutOfFold, settings: Settings) -> tuple[list[Judged], float]:
+def calibrated(table: Table, scores: OutOfFold, settings: Settings) -> tuple[list[Judged], float]:
     """Calibrate out-of-fold scores as training would, and choose the threshold."""
     names = class_names(settings.own)
     labels = np.array([names.index(table.clips[i].class_name) for i in scores.rows])

@@ -11,15 +11,12 @@ import numpy as np
 
 from noisewatch.errors import InputError, MissingInputError
 from noisewatch.recognition.corpus import Recording, read_manifest, refuse_shared_groups
-from noisewatch.recognition.model import expit
-from noisewatch.recognition.recipe import Judgement, judged_out_of_fold, settings_for
+from noisewatch.recognition.recipe import Judgement, calibrated, settings_for
 from noisewatch.recognition.signature import find_signature, load_signature
 from noisewatch.recognition.tables import Table, default_cache, table_of_corpus
 from noisewatch.recognition.training import (
     OutOfFold,
     Settings,
-    calibration,
-    chosen_threshold,
     class_names,
     logits_of_parts,
 )
@@ -125,11 +122,5 @@ def judge_split(
     table = claimed(table if synthetic is None else table.joined(synthetic), loaded)
     chosen = replace(settings or settings_for(wanted), own=loaded.name)
     scores = out_of_split(table, chosen, fold_of_group, jobs=jobs, progress=progress)
-    names = class_names(loaded.name)
-    labels = np.array([names.index(table.clips[i].class_name) for i in scores.rows])
-    slope, intercept = calibration(scores.logits, labels, len(names))
-    probabilities = expit(slope * scores.logits + intercept)
-    called = [names[i] for i in probabilities.argmax(axis=1)]
-    threshold = chosen_threshold(table, probabilities[:, 0], labels == 0, chosen)
-    judged = judged_out_of_fold(table, scores, probabilities[:, 0], called, loaded.name)
+    judged, threshold = calibrated(table, scores, chosen)
     return Judgement(loaded.name, loaded.version, "out-of-split", threshold, tuple(judged))
