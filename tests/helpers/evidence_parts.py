@@ -133,22 +133,27 @@ class Bench:
         signed = jsonform.document_to_bytes(jsonform.record_to_document(record))
         store.begin(record, signed, self.signer.sign_detached(signed))
 
-    def finish(self, store: Store, record: EventRecord) -> None:
-        """Seal an event's made-up media to its day."""
+    def finish(
+        self, store: Store, record: EventRecord, *new: str, state: str = "sealed", more_to_come: bool = False
+    ) -> None:
+        """Seal an event's made-up media to its day: all of it, or in stages only what is ``new``."""
+        done = make_record(record.event.id, state="sealed", is_trial=record.is_trial)
+        media = tuple(one for one in done.media if state == "sealed" or one.name != "viewing")
         done = replace(
-            make_record(record.event.id, state="sealed", is_trial=record.is_trial),
+            done,
             sealed_day=record.sealed_day,
             expires_at=record.expires_at,
             captured_at=record.captured_at,
+            media_state=state,
+            media=media,
         )
         signed = jsonform.document_to_bytes(jsonform.record_to_document(done))
         key = self.keys.for_day(date.fromisoformat(record.sealed_day))
         sealed = {
-            "original": seal.seal_original(CLEAR["original"], key),
-            "viewing": seal.seal_viewing(CLEAR["viewing"], key),
-            "levels": seal.seal_viewing(CLEAR["levels"], key),
+            name: (seal.seal_original if name == "original" else seal.seal_viewing)(CLEAR[name], key)
+            for name in new or CLEAR
         }
-        store.finish(done, signed, self.signer.sign_detached(signed), sealed)
+        store.finish(done, signed, self.signer.sign_detached(signed), sealed, more_to_come=more_to_come)
 
     def seal_event(self, store: Store, event_id: str = "20261122-120000-a1b2") -> EventRecord:
         """Begin and finish one event."""
