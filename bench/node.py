@@ -100,8 +100,37 @@ def used(pid: int) -> dict[str, float]:
         "own_s": own / TICK,
         "children_s": ended / TICK,
         "rss_mib": int(status["VmRSS"].split()[0]) / 1024,
+        "peak_mib": int(status["VmHWM"].split()[0]) / 1024,
+        "pss_mib": pss_mib(pid),
         "threads": int(status["Threads"]),
     }
+
+
+def pss_mib(pid: int) -> float:
+    """Return the proportional set size: what is shared counts in shares. NaN where that is not allowed."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except PermissionError:  # the node leaves no core: only root may look into its memory
+        return float("nan")
+    return next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
+
+
+def highest_of_children(pid: int, known: dict[int, dict[str, Any]]) -> None:
+    """Note the most memory that each child of a process has held so far."""
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        try:
+            children = [int(word) for word in (task / "children").read_text().split()]
+        except OSError:
+            continue
+        for child in children:
+            try:
+                used_now = used(child)
+            except (OSError, KeyError, StopIteration):
+                continue  # it has just ended
+            row = known.setdefault(child, {"peak_mib": 0.0, "pss_mib": 0.0})
+            row["peak_mib"] = max(row["peak_mib"], round(used_now["peak_mib"], 1))
+            row["pss_mib"] = max(row["pss_mib"], round(used_now["pss_mib"], 1))
+            row["cpu_s"] = round(used_now["own_s"], 2)
 
 
 def watch_quiet(pid: int, minutes: float) -> dict[str, Any]:
@@ -119,6 +148,8 @@ def watch_quiet(pid: int, minutes: float) -> dict[str, Any]:
         "rss_mib": round(after["rss_mib"], 1),
         "rss_first_mib": round(memory[0], 1),
         "rss_highest_mib": round(max(memory), 1),
+        "peak_mib": round(after["peak_mib"], 1),
+        "pss_mib": round(after["pss_mib"], 1),
         "threads": int(after["threads"]),
     }
 
@@ -128,15 +159,19 @@ class Witness:
 
     NAMES = ("event.json.p7s", "original.age", "viewing.age")
 
-    def __init__(self, clips: Path) -> None:
+    def __init__(self, clips: Path, *, pid: int) -> None:
         self.seen: dict[str, dict[str, float]] = {}
-        self._clips = clips
+        self.children: dict[int, dict[str, Any]] = {}
+        self.memory: list[float] = []
+        self._clips, self._pid = clips, pid
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
 
     def _run(self) -> None:
         while not self._ending.wait(0.1):
+            highest_of_children(self._pid, self.children)
+            self.memory.append(used(self._pid)["rss_mib"])
             for path in self._clips.glob("*/*/*"):
                 if path.name in self.NAMES:
                     self.seen.setdefault(path.parent.name, {}).setdefault(path.name, time.time())
@@ -163,7 +198,11 @@ def play_events(pid: int, folder: Path, environment: dict[str, str], count: int)
     """Play the sample street once a minute, and say how soon its event was sealed."""
     sound, rate_hz = soundfile.read(str(STREET), dtype="float32")
     soundfile.write(str(folder / "mono.wav"), np.ascontiguousarray(sound[:, 0]), rate_hz, subtype="FLOAT")
-    witness, before, started = Witness(folder / "node" / "store" / "clips"), used(pid), time.monotonic()
+    witness, before, started = (
+        Witness(folder / "node" / "store" / "clips", pid=pid),
+        used(pid),
+        time.monotonic(),
+    )
     player = ["paplay", "--latency-msec=1000", "--no-remix", "--channel-map=mono", str(folder / "mono.wav")]
     for number in range(count):
         subprocess.run(player, env=os.environ | environment, check=True)
@@ -182,6 +221,10 @@ def play_events(pid: int, folder: Path, environment: dict[str, str], count: int)
             (after["children_s"] - before["children_s"]) / max(1, len(events)), 2
         ),
         "rss_mib": round(after["rss_mib"], 1),
+        "rss_highest_mib": round(max(witness.memory), 1),
+        "peak_mib": round(after["peak_mib"], 1),
+        "pss_mib": round(after["pss_mib"], 1),
+        "children": list(witness.children.values()),
     }
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, date
 from pathlib import Path
 
 from noisewatch import __version__
+from noisewatch.acoustics.backend import node_backend
 from noisewatch.acoustics.conformance import self_test
 from noisewatch.capture.clock import utc_now
 from noisewatch.capture.wallclock import full_clock_state
@@ -87,7 +88,7 @@ def _failed(name: str, error: NoisewatchError) -> CheckItem:
 
 
 def _meter() -> CheckItem:
-    result = self_test(48_000)
+    result = self_test(48_000, backend=node_backend())
     value = f"{result.statement}; {result.points} points, {result.backend}, noisewatch {__version__}"
     return CheckItem("meter", ok=True, value=value, limit="every point inside its limits", remedy="")
 

@@ -15,6 +15,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from noisewatch.acoustics.backend import node_backend
 from noisewatch.acoustics.correction import Correction, Corrector
 from noisewatch.acoustics.flags import FlagDetector, merge
 from noisewatch.acoustics.meter import Meter
@@ -127,7 +128,7 @@ class Pipeline:
         self._minute = MinuteSummary(started_at=settings.started_at, is_calibrated=settings.is_calibrated)
         self.lost_samples = 0
         self.end_sample = 0
-        self._meter = Meter(rate_hz=settings.rate_hz, channels=settings.channels)
+        self._meter = Meter(rate_hz=settings.rate_hz, channels=settings.channels, backend=node_backend())
         self._flags = FlagDetector(
             rate_hz=settings.rate_hz, channels=settings.channels, full_scale_pa=settings.full_scale_pa
         )

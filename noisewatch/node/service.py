@@ -13,6 +13,7 @@ from pathlib import Path
 from types import FrameType
 
 from noisewatch import __version__
+from noisewatch.acoustics.backend import node_backend
 from noisewatch.acoustics.calibration import calibration_state
 from noisewatch.acoustics.conformance import SelfTestResult, self_test
 from noisewatch.acoustics.weighting import carrier_rate
@@ -35,6 +36,7 @@ from noisewatch.node.forgetting import Counted, Ledger
 from noisewatch.node.hardening import hardened
 from noisewatch.node.latework import LateWork
 from noisewatch.node.loopback import is_loopback
+from noisewatch.node.manager import ServiceManager, heard_in_words
 from noisewatch.node.pipeline import Pipeline, PipelineSettings
 from noisewatch.node.runner import Effects, Runner
 from noisewatch.node.schedule import Calendar, Period
@@ -90,7 +92,7 @@ def run_node(request: RunRequest, *, emit: Emit, report: Callable[[str], None]) 
         audio = _open_sound(box, request, audio_specs)
         stack.callback(audio.close)
         # fails closed: nothing is measured by a meter that does not measure as it must
-        tested = self_test(carrier_rate(audio.rate_hz))
+        tested = self_test(carrier_rate(audio.rate_hz), backend=node_backend())
         video = _open_picture(identity, video_specs)
         if video is not None:
             stack.callback(video.close)
@@ -99,8 +101,24 @@ def run_node(request: RunRequest, *, emit: Emit, report: Callable[[str], None]) 
         ledger = Ledger(box.store, box.log, now=utc_now)
         sealer = Counted(_sealer(box, request, audio, tested, chain), ledger)
         account = Account(sealer, emit=told.emit, report=report)
-        parts = (chain, ledger, account)
-        runner = _runner(box, request, *parts, started_at=started_at, report=report, sources=(audio, video))
+        manager = ServiceManager.from_environment()
+        effects = Effects(
+            seal=account.seal,
+            refuse=account.refuse,
+            housekeep=lambda: _housekeep(box, ledger),
+            report=report,
+            beat=lambda: manager.beat(lambda: heard_in_words(told.counts, has_picture=video is not None)),
+            ending=lambda: manager.ending("sealing what was recorded, then ending"),
+        )
+        runner = _runner(
+            box,
+            request,
+            chain,
+            effects,
+            keep=_minute_keeper(box, ledger, account),
+            started_at=started_at,
+            sources=(audio, video),
+        )
         if is_live:
             stack.enter_context(StatusWriter(identity.folder, lambda: chain.told() | told.counts))
         with _stopped_by_signals(runner, report):
@@ -109,6 +127,7 @@ def run_node(request: RunRequest, *, emit: Emit, report: Callable[[str], None]) 
                 f"listening to {audio.description}, {audio.rate_hz} Hz, {audio.channels} channels; {picture}"
             )
             report(memory.sentence)
+            manager.ready(f"listening; {memory.sentence}")
             summary = runner.run()
         account.carry_out(ledger.note)
         account.close(summary)
@@ -121,20 +140,15 @@ def _runner(
     box: Box,
     request: RunRequest,
     chain: Chain,
-    ledger: Ledger,
-    account: Account,
+    effects: Effects,
     *,
+    keep: Callable[[Minute], None],
     started_at: datetime,
-    report: Callable[[str], None],
     sources: tuple[AudioSource, VideoSource | None],
 ) -> Runner:
     """Put the pipeline and what happens outside it together."""
     audio, video = sources
-    late, keep = LateWork(), _minute_keeper(box, ledger, account)
-
-    def housekeep() -> None:
-        box.housekeep()
-        ledger.note()
+    late = LateWork()
 
     def keep_minute(minute: Minute) -> None:
         # the disk may be slow: the street's own loop never waits for it, a file does
@@ -144,12 +158,17 @@ def _runner(
         _pipeline(box, request, audio, video, started_at, keep_minute, chain),
         audio=audio,
         video=video,
-        effects=Effects(seal=account.seal, refuse=account.refuse, housekeep=housekeep, report=report),
+        effects=effects,
         at_real_pace=request.at_real_pace,
         late=late,
         clock=chain.clock,
         look=chain.look,
     )
+
+
+def _housekeep(box: Box, ledger: Ledger) -> None:
+    box.housekeep()
+    ledger.note()
 
 
 def _specs(config: NodeConfig, request: RunRequest) -> tuple[tuple[str, ...], tuple[str, ...]]:
