@@ -36,7 +36,6 @@ from noisewatch.node.forgetting import Counted, Ledger
 from noisewatch.node.hardening import hardened
 from noisewatch.node.latework import LateWork
 from noisewatch.node.loopback import is_loopback
-from noisewatch.node.manager import ServiceManager, heard_in_words
 from noisewatch.node.pipeline import Pipeline, PipelineSettings
 from noisewatch.node.runner import Effects, Runner
 from noisewatch.node.schedule import Calendar, Period
@@ -101,24 +100,8 @@ def run_node(request: RunRequest, *, emit: Emit, report: Callable[[str], None]) 
         ledger = Ledger(box.store, box.log, now=utc_now)
         sealer = Counted(_sealer(box, request, audio, tested, chain), ledger)
         account = Account(sealer, emit=told.emit, report=report)
-        manager = ServiceManager.from_environment()
-        effects = Effects(
-            seal=account.seal,
-            refuse=account.refuse,
-            housekeep=lambda: _housekeep(box, ledger),
-            report=report,
-            beat=lambda: manager.beat(lambda: heard_in_words(told.counts, has_picture=video is not None)),
-            ending=lambda: manager.ending("sealing what was recorded, then ending"),
-        )
-        runner = _runner(
-            box,
-            request,
-            chain,
-            effects,
-            keep=_minute_keeper(box, ledger, account),
-            started_at=started_at,
-            sources=(audio, video),
-        )
+        parts = (chain, ledger, account)
+        runner = _runner(box, request, *parts, started_at=started_at, report=report, sources=(audio, video))
         if is_live:
             stack.enter_context(StatusWriter(identity.folder, lambda: chain.told() | told.counts))
         with _stopped_by_signals(runner, report):
@@ -127,7 +110,6 @@ def run_node(request: RunRequest, *, emit: Emit, report: Callable[[str], None]) 
                 f"listening to {audio.description}, {audio.rate_hz} Hz, {audio.channels} channels; {picture}"
             )
             report(memory.sentence)
-            manager.ready(f"listening; {memory.sentence}")
             summary = runner.run()
         account.carry_out(ledger.note)
         account.close(summary)
@@ -140,15 +122,20 @@ def _runner(
     box: Box,
     request: RunRequest,
     chain: Chain,
-    effects: Effects,
+    ledger: Ledger,
+    account: Account,
     *,
-    keep: Callable[[Minute], None],
     started_at: datetime,
+    report: Callable[[str], None],
     sources: tuple[AudioSource, VideoSource | None],
 ) -> Runner:
     """Put the pipeline and what happens outside it together."""
     audio, video = sources
-    late = LateWork()
+    late, keep = LateWork(), _minute_keeper(box, ledger, account)
+
+    def housekeep() -> None:
+        box.housekeep()
+        ledger.note()
 
     def keep_minute(minute: Minute) -> None:
         # the disk may be slow: the street's own loop never waits for it, a file does
@@ -158,17 +145,12 @@ def _runner(
         _pipeline(box, request, audio, video, started_at, keep_minute, chain),
         audio=audio,
         video=video,
-        effects=effects,
+        effects=Effects(seal=account.seal, refuse=account.refuse, housekeep=housekeep, report=report),
         at_real_pace=request.at_real_pace,
         late=late,
         clock=chain.clock,
         look=chain.look,
     )
-
-
-def _housekeep(box: Box, ledger: Ledger) -> None:
-    box.housekeep()
-    ledger.note()
 
 
 def _specs(config: NodeConfig, request: RunRequest) -> tuple[tuple[str, ...], tuple[str, ...]]:
