@@ -5,7 +5,7 @@
     custody.toml                       version, name, trial, created_at, exports_per_day
     authority/{ca.pem, ca.key}         certifies boxes, signs bundles (passphrase, unless a trial)
     authority/{log.pem, log.key}       signs the checkpoints of custody's log
-    keyring/YYYY-MM-DD.json            a day's keys, wrapped to people (keyring.py)
+    keyring/YYYY-MM-DD.json            a day's keys: wrapped to people, and one for records (keyring.py)
     people/NAME/{person.json, ssh.pub} and, of trial people only, {ssh, age.txt}
     trust/{ca.pem, allowed_signers, revoked, revoked_nodes}   what a verifier is given
     requests/NONCE                     requests that were used, so that none is twice (signed.py)
@@ -292,7 +292,11 @@ def make_bundle(
         "trial": custody.is_trial,
         "issued_at": now,
         "days": {
-            day.isoformat(): {"officer": key.officer, "supervisor": key.supervisor}
+            day.isoformat(): {
+                "officer": key.officer,
+                "supervisor": key.supervisor,
+                "records": key.records,
+            }
             for day, key in keys.items()
         },
     }

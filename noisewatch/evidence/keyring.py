@@ -1,8 +1,9 @@
-"""The keyring: for each UTC day an officer key and a supervisor key, each wrapped to the people of its role.
+"""The keyring: for each UTC day an officer and a supervisor key, wrapped to people, and a key for records.
 
 ``keyring/YYYY-MM-DD.json`` holds the two public recipients and, for every person of the role, the day's
-private key as an armoured age file that only this person opens. Where a day's file is gone, so are the day's
-clips, on every disk. This module makes, shares and ends days; only ``unseal.py`` opens one to read a clip.
+private key as an armoured age file that only this person opens; the key for records lies there unwrapped
+(``recordkeys.py`` says why). Where a day's file is gone, so are the day's clips and records, on every disk.
+This module makes, shares and ends days; only ``unseal.py`` opens one to read a clip, ``desk.py`` a record.
 
 A day that ended is written down in ``keyring/ended`` before its keys go: an old copy of the keyring, merged
 or laid back over it, never brings one back. Where a day's keys were replaced because somebody left, the
@@ -19,7 +20,7 @@ from typing import Any
 import pyrage
 
 from noisewatch.errors import ConfigurationError, InputError, MissingInputError, PermissionRefusedError
-from noisewatch.evidence import jsonform, retention, seal
+from noisewatch.evidence import jsonform, recordkeys, retention, seal
 from noisewatch.evidence.durable import (
     fsync_folder,
     make_folder,
@@ -50,6 +51,7 @@ def make_days(folder: Path, people: Sequence[Person], *, first: date, count: int
             )
     make_folder(folder)
     gone = ended(folder)
+    _add_record_keys(folder)
     keys: dict[date, seal.DayKey] = {}
     for offset in range(count):
         day = first + timedelta(days=offset)
@@ -58,7 +60,8 @@ def make_days(folder: Path, people: Sequence[Person], *, first: date, count: int
                 f"{day.isoformat()} has ended; no key is made for it again", where=folder
             )
         if not path_of(folder, day).exists():
-            document = {"day": day, **{role: _new_role(role, people) for role in ROLES}}
+            roles = {role: _new_role(role, people) for role in ROLES}
+            document = {"day": day, **roles, recordkeys.RECORDS: recordkeys.new_part()}
             write_atomic(path_of(folder, day), jsonform.document_to_bytes(document), with_folder=False)
         keys[day] = public(folder, day)
     fsync_folder(folder)
@@ -121,14 +124,19 @@ def merge(folder: Path, other: Path) -> tuple[list[date], list[date]]:
         elif not path_of(folder, day).exists():
             write_atomic(path_of(folder, day), jsonform.document_to_bytes(dict(read(other, day))))
             taken.append(day)
+        elif joined := recordkeys.joined(document := read(folder, day), read(other, day)):
+            # both copies gave an older day its key for records: boxes may have either
+            whole = {**document, recordkeys.RECORDS: joined}
+            write_atomic(path_of(folder, day), jsonform.document_to_bytes(whole))
     end_days(folder, gone)
     return taken, refused
 
 
 def public(folder: Path, day: date) -> seal.DayKey:
-    """Return a day's public keys; raises as ``read``."""
+    """Return a day's public keys; raises as ``read``, and where an older noisewatch made the day."""
     document = read(folder, day)
-    return seal.DayKey(day, document["officer"]["recipient"], document["supervisor"]["recipient"])
+    records = recordkeys.recipient_of(document, where=path_of(folder, day))
+    return seal.DayKey(day, document["officer"]["recipient"], document["supervisor"]["recipient"], records)
 
 
 def read(folder: Path, day: date) -> Mapping[str, Any]:
@@ -153,6 +161,7 @@ def read(folder: Path, day: date) -> Mapping[str, Any]:
             for part in (document[role], *document[role].get("previous", ())):
                 if not all(isinstance(wrap, str) for wrap in part["wraps"].values()):
                     raise TypeError("a wrap is a text")
+        recordkeys.check_part(document)
         if document["day"] != day.isoformat():
             raise ValueError("another day")
     except (InputError, KeyError, TypeError, ValueError, AttributeError, pyrage.RecipientError) as error:
@@ -247,6 +256,7 @@ def drop(
         dropped += 1
         if day >= renew_from:
             document[role] = {**_new_role(role, people), "previous": former}
+            document[recordkeys.RECORDS] = recordkeys.renewed(document)
             renewed += 1
         else:
             document[role] = {**former[0], "previous": former[1:]} if former[1:] else former[0]
@@ -279,6 +289,15 @@ def open_wrap(wrap: str, identity: pyrage.x25519.Identity, *, where: Path) -> by
     except pyrage.DecryptError:
         raise PermissionRefusedError("the day's key is not wrapped to this identity", where=where) from None
     return secret
+
+
+def _add_record_keys(folder: Path) -> None:
+    """Give the days that an older noisewatch made their key for records."""
+    for day in days(folder):
+        document = read(folder, day)
+        if recordkeys.RECORDS not in document:
+            whole = {**document, recordkeys.RECORDS: recordkeys.new_part()}
+            write_atomic(path_of(folder, day), jsonform.document_to_bytes(whole), with_folder=False)
 
 
 def _shared(

@@ -12,6 +12,8 @@ Encryption is age v1 (C2SP age) to X25519 recipients.
 
 from __future__ import annotations
 
+import os
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
@@ -27,16 +29,17 @@ from cryptography.hazmat.primitives.serialization import pkcs7
 from cryptography.x509.oid import NameOID
 
 from noisewatch.errors import AnswerIsNo, ConfigurationError, InputError, MissingInputError
-from noisewatch.evidence import cms, jsonform
-from noisewatch.evidence.durable import read_bounded, read_secret
+from noisewatch.evidence import cms, jsonform, recordfile
+from noisewatch.evidence.durable import CREDENTIALS, read_bounded, read_secret
 
 #: What a certificate of custody's authority is for; it stands in the subject's organisational unit.
 ROLE_AUTHORITY = "noisewatch authority"
 ROLE_NODE = "noisewatch node"
 ROLE_CUSTODY_LOG = "noisewatch custody log"
 
-#: The form of the bundle of public day keys.
-BUNDLE_SCHEMA = "noisewatch-bundle-1"
+#: The form of the bundle of public day keys; the first one named no key for records.
+BUNDLE_SCHEMA = "noisewatch-bundle-2"
+_OLD_BUNDLE_SCHEMA = "noisewatch-bundle-1"
 
 NEW_BUNDLE_REMEDY = "ask the custodian for a new bundle and put it into keys/"
 
@@ -50,8 +53,13 @@ class NodeSigner:
 
     @classmethod
     def from_folder(cls, keys_folder: Path) -> NodeSigner:
-        """Load ``node.key`` and ``node.pem`` of a node's ``keys`` folder; raises as ``from_files``."""
-        return cls.from_files(keys_folder / "node.key", keys_folder / "node.pem")
+        """Load ``node.key`` and ``node.pem`` of a node's ``keys`` folder; raises as ``from_files``.
+
+        A key that the service manager handed to this service counts before the one in the folder.
+        """
+        handed = Path(os.environ.get(CREDENTIALS) or keys_folder) / "node.key"
+        key = handed if handed.exists() else keys_folder / "node.key"
+        return cls.from_files(key, keys_folder / "node.pem")
 
     @classmethod
     def from_files(cls, key_path: Path, certificate_path: Path) -> NodeSigner:
@@ -132,11 +140,12 @@ def role_of(certificate: x509.Certificate) -> str:
 
 @dataclass(frozen=True, slots=True)
 class DayKey:
-    """The public halves of one UTC day's keys: age recipients of the officers and of the supervisors."""
+    """The public halves of one UTC day's keys: age recipients of officers, supervisors and custody's desk."""
 
     day: date
     officer: str
     supervisor: str
+    records: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,26 +189,26 @@ class DayKeys:
         cls, data: bytes, signature: bytes, *, authority_pem: bytes, where: str | Path = "bundle.json"
     ) -> DayKeys:
         """Read a bundle from bytes; raises ``ConfigurationError`` as ``load_bundle``."""
+        _refuse_unsigned(data, signature, authority_pem=authority_pem, where=where)
         try:
-            authority = x509.load_pem_x509_certificate(authority_pem)
-        except ValueError as error:
-            raise ConfigurationError("is not a certificate in PEM", where="ca.pem") from error
-        try:
-            at = datetime.now(UTC)
-            signer = cms.verify_detached(data, signature, authority_pem=authority_pem, at=at)
-        except AnswerIsNo as error:
-            raise ConfigurationError(
-                f"the signature {error.what}", where=where, remedy=NEW_BUNDLE_REMEDY
-            ) from error
-        if signer != authority:
-            # a node's certificate comes from the same authority, but may not name recipients
-            raise ConfigurationError(
-                "is not signed by custody's authority itself", where=where, remedy=NEW_BUNDLE_REMEDY
-            )
-        try:
-            return _parse_bundle(jsonform.bytes_to_document(data, where=where))
+            document = jsonform.bytes_to_document(data, where=where)
+            if document["schema"] == _OLD_BUNDLE_SCHEMA:
+                what = "names no keys for records: an older noisewatch made it"
+                raise ConfigurationError(what, where=where, remedy=NEW_BUNDLE_REMEDY)
+            return _parse_bundle(document)
         except (InputError, KeyError, TypeError, ValueError, AttributeError) as error:
             raise ConfigurationError("is not a bundle of day keys", where=where) from error
+
+    @staticmethod
+    def issued_at_of(path: Path, authority_pem: bytes) -> datetime:
+        """Return when a bundle of any form was issued; raises ``ConfigurationError`` as ``load_bundle``."""
+        data = _read_or_refuse(path, "has no bundle of day keys")
+        signature = _read_or_refuse(path.with_name(path.name + ".p7s"), "has no signature: unsigned")
+        _refuse_unsigned(data, signature, authority_pem=authority_pem, where=path)
+        try:
+            return jsonform.utc_moment(jsonform.bytes_to_document(data, where=path)["issued_at"])
+        except (InputError, KeyError, TypeError, ValueError) as error:
+            raise ConfigurationError("is not a bundle of day keys", where=path) from error
 
     def for_day(self, day: date) -> DayKey:
         """Return the keys of one UTC day; ``ConfigurationError`` where the bundle has none."""
@@ -223,6 +232,24 @@ def seal_original(data: bytes, key: DayKey) -> bytes:
     return encrypt(encrypt(data, key.officer), key.supervisor)
 
 
+@dataclass(frozen=True, slots=True)
+class SealedRecord:
+    """A signed record as the box keeps it: ciphertext, and the hash by which the log names the record."""
+
+    ciphertext: bytes
+    record_sha256: str
+
+
+def seal_record(signed: bytes, p7s: bytes, key: DayKey) -> SealedRecord:
+    """Encrypt a record with the box's signature over it, as one file that only custody's desk opens."""
+    return SealedRecord(seal_for_desk(recordfile.pack(signed, p7s), key), hashlib.sha256(signed).hexdigest())
+
+
+def seal_for_desk(data: bytes, key: DayKey) -> bytes:
+    """Encrypt a record or a minute to the day's key for records, which custody's desk opens."""
+    return encrypt(data, key.records)
+
+
 def encrypt(data: bytes, *recipients: str, armored: bool = False) -> bytes:
     """Encrypt with age to X25519 recipients, each of which can open it alone.
 
@@ -244,6 +271,24 @@ def start_of_day(day: date) -> datetime:
     return datetime.combine(day, time(), tzinfo=UTC)
 
 
+def _refuse_unsigned(data: bytes, signature: bytes, *, authority_pem: bytes, where: str | Path) -> None:
+    try:
+        authority = x509.load_pem_x509_certificate(authority_pem)
+    except ValueError as error:
+        raise ConfigurationError("is not a certificate in PEM", where="ca.pem") from error
+    try:
+        signer = cms.verify_detached(data, signature, authority_pem=authority_pem, at=datetime.now(UTC))
+    except AnswerIsNo as error:
+        raise ConfigurationError(
+            f"the signature {error.what}", where=where, remedy=NEW_BUNDLE_REMEDY
+        ) from error
+    if signer != authority:
+        # a node's certificate comes from the same authority, but may not name recipients
+        raise ConfigurationError(
+            "is not signed by custody's authority itself", where=where, remedy=NEW_BUNDLE_REMEDY
+        )
+
+
 def _read_or_refuse(path: Path, what: str) -> bytes:
     try:
         return read_bounded(path, max_bytes=jsonform.MAX_BYTES)
@@ -257,12 +302,12 @@ def _parse_bundle(document: Mapping[str, Any]) -> DayKeys:
     days: dict[date, DayKey] = {}
     for text, keys in document["days"].items():
         day = date.fromisoformat(text)
-        for role in ("officer", "supervisor"):
+        for role in ("officer", "supervisor", "records"):
             try:
                 pyrage.x25519.Recipient.from_str(keys[role])
             except pyrage.RecipientError as error:
                 raise ValueError("a recipient is not one") from error
-        days[day] = DayKey(day, str(keys["officer"]), str(keys["supervisor"]))
+        days[day] = DayKey(day, str(keys["officer"]), str(keys["supervisor"]), str(keys["records"]))
     return DayKeys(
         custody=str(document["custody"]),
         is_trial=document["trial"],

@@ -99,6 +99,7 @@ class Job:
                     day=date.fromisoformat(header["key"]["day"]),
                     officer=str(header["key"]["officer"]),
                     supervisor=str(header["key"]["supervisor"]),
+                    records=str(header["key"]["records"]),
                 ),
                 lost_samples=int(header["lost_samples"]),
                 heard=header["heard"],

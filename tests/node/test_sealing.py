@@ -229,7 +229,7 @@ def test_a_child_that_takes_too_long_is_ended(bench: Path, ready: ReadyClip) -> 
     ],
 )
 def test_a_child_that_does_not_answer_is_told_apart(ready: ReadyClip, program: str, said: str) -> None:
-    job = Job("original", ready.window, ready.samples, (), (), DayKey(NOW.date(), "", ""))
+    job = Job("original", ready.window, ready.samples, (), (), DayKey(NOW.date(), "", "", ""))
     with pytest.raises(MediaLostError) as refusal:
         in_child(job, command=(sys.executable, "-c", program))
     assert said in refusal.value.what
