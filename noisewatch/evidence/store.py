@@ -148,6 +148,8 @@ class Store(StoreIndex):
             except (NoisewatchError, sqlite3.Error):
                 with suppress(NoisewatchError, sqlite3.Error):
                     self._forget(event)
+                    # its beginning may stand in the log already, where only the checkpoint failed
+                    self._note("erasure", event.id, "an event that could not begin was removed", {})
                 raise
 
     def finish(
