@@ -41,14 +41,23 @@ class Account:
     An event is told once, when its original is sealed or it is certain that there will be none.
 
     A store that cannot be written, or a day without a key, loses the clip, not the measurement: the event is
-    told as not sealed, the run goes on, and ``failure`` ends it with the right exit code.
+    told as not sealed, the run goes on, and ``failure`` ends it with the right exit code. ``notice`` gets each
+    event before anything is written; it must be quick.
     """
 
-    def __init__(self, sealer: Sealer, *, emit: Emit, report: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        sealer: Sealer,
+        *,
+        emit: Emit,
+        report: Callable[[str], None],
+        notice: Callable[[ReadyClip], None] = lambda _ready: None,
+    ) -> None:
         self.failure: NoisewatchError | None = None
         self._sealer = sealer
         self._emit = emit
         self._report = report
+        self._notice = notice
         self._events = 0
         self._sealed = 0
         self._viewing_copies = 0
@@ -57,11 +66,14 @@ class Account:
 
     def seal(self, ready: ReadyClip) -> Step | None:
         """Record one event; return how its original is sealed, where that may be."""
+        # first of all: who is told now may still see the vehicle
+        self._notice(ready)
         begun = self._stage(ready.event, lambda: self._sealer.begin(ready))
         return Step(ORIGINALS, lambda: self._original(begun)) if isinstance(begun, Begun) else None
 
     def refuse(self, ready: ReadyClip, why: str) -> None:
         """Record one event for whose clip there was no room, and tell it."""
+        self._notice(ready)
         self._stage(ready.event, lambda: self._sealer.refuse(ready, why))
 
     def close(self, summary: RunSummary) -> None:

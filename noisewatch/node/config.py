@@ -11,38 +11,16 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
 from noisewatch.errors import ConfigurationError, MissingInputError
-from noisewatch.node.section import PeriodSection, Section, toml_value
+from noisewatch.node.section import PeriodSection, Section, SiteSection, TelemetrySection, toml_value
 
 #: A configuration is a page of text; anything far larger is a mistake or an attack.
 MAXIMUM_BYTES = 256 * 1024
 
 Point = tuple[Annotated[float, Field(ge=0.0, le=1.0)], Annotated[float, Field(ge=0.0, le=1.0)]]
-
-
-class SiteSection(Section):
-    """Where the box hangs; part of every event."""
-
-    name: str = Field(
-        "unnamed site", min_length=1, max_length=80, description="Name of the site, as reports print it."
-    )
-    street: str = Field("", max_length=120, description="Street, without a house number.")
-    lane_distance_m: float | None = Field(
-        None,
-        gt=0,
-        le=100,
-        description="Distance from the microphone to the middle of the nearest lane, in metres.",
-    )
-    air_temperature_c: float | None = Field(
-        None,
-        ge=-40,
-        le=60,
-        description="Temperature of the air at the site in °C, for how long sound takes from the lane; "
-        "default: 15 °C is assumed, and every record says so.",
-    )
 
 
 class AudioSection(Section):
@@ -284,6 +262,15 @@ class NodeConfig(Section):
         default_factory=MemorySection,
         description="What keeps sound and picture that match nothing in memory.",
     )
+    telemetry: TelemetrySection = Field(
+        default_factory=TelemetrySection, description="What is told to a broker; no host: nothing."
+    )
+
+    @model_validator(mode="after")
+    def _tells_where(self) -> NodeConfig:
+        if self.telemetry.host and self.site.position_deg is None:
+            raise ValueError("telemetry needs site.position_deg: its notices name a place")
+        return self
 
 
 def load_config(path: Path) -> NodeConfig:

@@ -22,6 +22,7 @@ from noisewatch.acoustics.meter import Meter
 from noisewatch.capture.clip import clip_window, snap_to_frame
 from noisewatch.capture.ring import AudioRing, VideoRing, usual_step_s
 from noisewatch.evidence.minutes import Minute
+from noisewatch.node.hours import Hour, HourSummary
 from noisewatch.node.minutes import MinuteSummary
 from noisewatch.node.schedule import Calendar, Period, gate_at, wanted_at
 from noisewatch.node.trigger import Trigger, TriggerRules
@@ -109,6 +110,8 @@ class Pipeline:
         Makes an event's id from the UTC of its onset.
     on_minute : callable, optional
         Gets each minute of the street, summed up; nothing finer leaves the pipeline outside an event.
+    on_hour : callable, optional
+        Gets each hour of the street, summed up.
     street_time : StreetTime, optional
         UTC of live samples; without it time goes on from ``settings.started_at`` by the sample index.
     """
@@ -120,12 +123,16 @@ class Pipeline:
         signatures: Sequence[Signature],
         new_id: Callable[[datetime], str],
         on_minute: Callable[[Minute], None] | None = None,
+        on_hour: Callable[[Hour], None] | None = None,
         street_time: StreetTime | None = None,
     ) -> None:
         self.settings = settings
         self._street_time = street_time
         self._on_minute = on_minute
-        self._minute = MinuteSummary(started_at=settings.started_at, is_calibrated=settings.is_calibrated)
+        self._on_hour = on_hour
+        started_at, is_calibrated = settings.started_at, settings.is_calibrated
+        self._minute = MinuteSummary(started_at=started_at, is_calibrated=is_calibrated)
+        self._hour = HourSummary(started_at=started_at, is_calibrated=is_calibrated)
         self.lost_samples = 0
         self.end_sample = 0
         self._meter = Meter(rate_hz=settings.rate_hz, channels=settings.channels, backend=node_backend())
@@ -163,7 +170,7 @@ class Pipeline:
             self._waiting += trigger.push(frames, scores)
             if number == 0:
                 # one signature's classes are enough to say what a minute sounded like
-                self._tell(self._minute.push(frames, scores))
+                self._tell(self._minute.push(frames, scores), self._hour.push(frames, scores))
         self.end_sample = block.end_sample
 
     def push_video(self, street_s: float, packet: VideoPacket) -> None:
@@ -186,7 +193,8 @@ class Pipeline:
         for scorer, trigger in self._watchers:
             self._waiting += trigger.push(frames, scorer.finish())
             self._waiting += trigger.finish()
-        self._tell([*self._minute.push(frames, ()), *self._minute.finish()])
+        minutes = [*self._minute.push(frames, ()), *self._minute.finish()]
+        self._tell(minutes, [*self._hour.push(frames, ()), *self._hour.finish()])
         return self._take(end_of_stream=self.end_sample)
 
     def ready(self) -> list[ReadyClip]:
@@ -222,10 +230,13 @@ class Pipeline:
         )
         return Scorer(signature, rate_hz=settings.rate_hz), trigger
 
-    def _tell(self, minutes: Sequence[Minute]) -> None:
+    def _tell(self, minutes: Sequence[Minute], hours: Sequence[Hour]) -> None:
         if self._on_minute is not None:
             for minute in minutes:
                 self._on_minute(minute)
+        if self._on_hour is not None:
+            for hour in hours:
+                self._on_hour(hour)
 
     def _utc(self, sample: int) -> datetime:
         if self._street_time is not None:

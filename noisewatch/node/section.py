@@ -34,6 +34,75 @@ class PeriodSection(Section):
     )
 
 
+class SiteSection(Section):
+    """Where the box hangs; part of every event."""
+
+    name: str = Field(
+        "unnamed site", min_length=1, max_length=80, description="Name of the site, as reports print it."
+    )
+    street: str = Field("", max_length=120, description="Street, without a house number.")
+    lane_distance_m: float | None = Field(
+        None,
+        gt=0,
+        le=100,
+        description="Distance from the microphone to the middle of the nearest lane, in metres.",
+    )
+    air_temperature_c: float | None = Field(
+        None,
+        ge=-40,
+        le=60,
+        description="Temperature of the air at the site in °C, for how long sound takes from the lane; "
+        "default: 15 °C is assumed, and every record says so.",
+    )
+    position_deg: (
+        tuple[Annotated[float, Field(ge=-90, le=90)], Annotated[float, Field(ge=-180, le=180)]] | None
+    ) = Field(
+        None, description="Latitude and longitude in degrees, as [50.9653, 5.5005]; told to the broker only."
+    )
+
+
+class TelemetrySection(Section):
+    """A broker of the city (MQTT 5 over TLS); files are relative to the node's folder."""
+
+    host: str = Field(
+        "",
+        max_length=253,
+        pattern=r"^[A-Za-z0-9.:-]*$",
+        description="Name of the broker, as its certificate says it; empty: nothing is told to anybody.",
+    )
+    port: int = Field(8883, ge=1, le=65535, description="Port of the broker; TLS always.")
+    topic: str = Field(
+        "noisewatch",
+        pattern=r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$",
+        max_length=100,
+        description="Topics begin with this and the node's name.",
+    )
+    authority_file: str = Field(
+        "",
+        max_length=4096,
+        description="Certificates that the broker's must come from (PEM); empty: those of the system.",
+    )
+    credentials_file: str = Field(
+        "",
+        max_length=4096,
+        description='File with the login, one line "user:password", readable by its owner only.',
+    )
+    certificate_file: str = Field(
+        "", max_length=4096, description="The node's own certificate for the broker (PEM), where it asks one."
+    )
+    key_file: str = Field(
+        "", max_length=4096, description="Key of that certificate (PEM), readable by its owner only."
+    )
+    heartbeat_s: float = Field(60.0, ge=5, le=3600, description="Time between signs of life, in seconds.")
+    maximum_waiting: int = Field(
+        5000,
+        ge=100,
+        le=100_000,
+        description="Notices that wait in memory while the broker is away; then the oldest hours go, "
+        "then the oldest events.",
+    )
+
+
 def toml_value(value: object) -> str:
     """Return a value as TOML."""
     if isinstance(value, tuple):
