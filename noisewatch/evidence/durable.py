@@ -32,6 +32,9 @@ TEMPORARY_SUFFIX = ".tmp"
 #: A secret is a key or a passphrase: anything larger is not one.
 MAX_SECRET_BYTES = 64 * 1024
 
+#: The environment variable in which systemd names the folder of the secrets that it hands to a service.
+CREDENTIALS = "CREDENTIALS_DIRECTORY"
+
 _REMEDIES = {
     errno.ENOSPC: ("no space left on the disk", "free space there; nothing half-written was left"),
     errno.EDQUOT: ("the disk quota is used up", "free space there; nothing half-written was left"),
@@ -222,7 +225,7 @@ def read_bounded(path: Path, *, max_bytes: int) -> bytes:
 
 
 def read_secret(path: Path) -> bytes:
-    """Read a secret that belongs to this user alone.
+    """Read a secret that belongs to this user alone, or that the service manager handed to this service.
 
     Raises
     ------
@@ -247,11 +250,16 @@ def read_secret(path: Path) -> bytes:
 def _refuse_shared_secret(status: os.stat_result, path: Path) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise ConfigurationError("is not a plain file", where=path)
-    if status.st_uid != os.geteuid():
+    if str(path.parent) == os.environ.get(CREDENTIALS) and status.st_uid in (0, os.geteuid()):
+        # systemd lets one user in by an access list, whose mask shows where a group's right to read stands
+        shared = status.st_mode & 0o037
+    elif status.st_uid != os.geteuid():
         raise PermissionRefusedError(
             "this secret belongs to another user", where=path, remedy=f"run: chown $(id -un) {path}"
         )
-    if status.st_mode & 0o077:
+    else:
+        shared = status.st_mode & 0o077
+    if shared:
         raise PermissionRefusedError(
             f"this secret can be used by others (mode {stat.S_IMODE(status.st_mode):04o})",
             where=path,

@@ -12,8 +12,8 @@ Encryption is age v1 (C2SP age) to X25519 recipients.
 
 from __future__ import annotations
 
-import os
 import hashlib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
