@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 from noisewatch.errors import UnavailableError
+from noisewatch.evidence.durable import storage_errors, write_all
 
 TIMEOUT_S = 30.0
 _PACKAGES = {"openssl": "openssl", "ssh-keygen": "openssh-client"}
@@ -18,9 +19,8 @@ def in_memory(data: bytes) -> Iterator[int]:
     """Yield a descriptor of an anonymous file that holds ``data``; nothing reaches a disk."""
     descriptor = os.memfd_create("noisewatch", os.MFD_CLOEXEC)
     try:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(descriptor, view) :]
+        with storage_errors("memory for an anonymous file"):
+            write_all(descriptor, data)
         yield descriptor
     finally:
         os.close(descriptor)
