@@ -20,7 +20,7 @@ from typing import Any
 import pyrage
 
 from noisewatch.errors import ConfigurationError, InputError, MissingInputError, PermissionRefusedError
-from noisewatch.evidence import jsonform, recordkeys, retention, seal
+from noisewatch.evidence import jsonform, leftovers, recordkeys, retention, seal
 from noisewatch.evidence.durable import (
     fsync_folder,
     make_folder,
@@ -99,12 +99,15 @@ def ended(folder: Path) -> frozenset[date]:
 
 def end_days(folder: Path, which: Iterable[date]) -> None:
     """Write down that days ended, durably, then destroy what the folder holds of their keys."""
-    all_ended = ended(folder) | frozenset(which)
+    now_ended = frozenset(which)
+    all_ended = ended(folder) | now_ended
     text = "".join(f"{day.isoformat()}\n" for day in sorted(all_ended))
     write_atomic(folder / ENDED, text.encode())
     for day in sorted(all_ended):
-        if path_of(folder, day).exists():
-            remove_durably(path_of(folder, day))
+        path = path_of(folder, day)
+        # a write that was killed may have left a copy of the keys under a temporary name
+        for held in (path, *(leftovers.copies_of(path) if day in now_ended else ())):
+            remove_durably(held)
 
 
 def merge(folder: Path, other: Path) -> tuple[list[date], list[date]]:
@@ -262,6 +265,8 @@ def drop(
             document[role] = {**former[0], "previous": former[1:]} if former[1:] else former[0]
         write_atomic(path_of(folder, day), jsonform.document_to_bytes(document), with_folder=False)
     fsync_folder(folder)
+    # a copy that a killed write left may still open to who leaves
+    leftovers.remove_temporaries(folder, older_than_s=0.0)
     return dropped, renewed
 
 

@@ -1,7 +1,9 @@
-"""What an export that was killed leaves behind: the next export to the same place removes it.
+"""What a killed command leaves behind outside the node's store, and who removes it.
 
 A package is filled under a hidden name and then renamed, so a kill leaves a hidden folder with a clip in the
-clear. The folder of an export that is at work is locked; what nobody holds was left.
+clear: the next export to the same place removes it. The folder of an export that is at work is locked; what
+nobody holds was left. Of custody's own files, keys among them, a kill can leave a temporary copy: it goes
+with the day that it is about, and everything else of that kind at the next ``retention enforce``.
 """
 
 from __future__ import annotations
@@ -13,6 +15,8 @@ import stat
 import time
 from contextlib import suppress
 from pathlib import Path
+
+from noisewatch.evidence.durable import TEMPORARY_PREFIX, TEMPORARY_SUFFIX, is_temporary, remove_durably
 
 #: How the hidden names of packages in the making begin and end.
 PREFIX, SUFFIX = ".noisewatch-", ".tmp"
@@ -65,3 +69,18 @@ def remove(out: Path) -> tuple[str, ...]:
                 path.unlink()
                 removed.append(path.name)
     return tuple(removed)
+
+
+def copies_of(path: Path) -> list[Path]:
+    """Return the temporary copies that killed writes of one file left beside it."""
+    return sorted(path.parent.glob(f"{TEMPORARY_PREFIX}{path.name}.*{TEMPORARY_SUFFIX}"))
+
+
+def remove_temporaries(folder: Path, *, older_than_s: float = FILE_IS_LEFT_AFTER_S) -> int:
+    """Remove the temporary files below a folder that are too old to be at work; return how many."""
+    oldest = time.time() - older_than_s
+    return sum(
+        remove_durably(path)
+        for path in sorted(folder.rglob(f"{TEMPORARY_PREFIX}*{TEMPORARY_SUFFIX}"))
+        if is_temporary(path) and path.is_file() and path.lstat().st_mtime <= oldest
+    )

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 from noisewatch.errors import UnavailableError
-from noisewatch.evidence.durable import storage_errors, write_all
+from noisewatch.evidence.durable import explain, storage_errors, write_all
 
 TIMEOUT_S = 30.0
 _PACKAGES = {"openssl": "openssl", "ssh-keygen": "openssh-client"}
@@ -58,5 +58,8 @@ def call(arguments: Sequence[str | bytes], *, stdin: bytes = b"") -> subprocess.
         except FileNotFoundError as error:
             remedy = f"install the system package {_PACKAGES.get(program, program)}"
             raise UnavailableError("this program is needed", where=program, remedy=remedy) from error
+        except OSError as error:
+            # no process or no memory left for one
+            raise explain(error, program) from error
         except subprocess.TimeoutExpired as error:
             raise UnavailableError(f"did not answer within {TIMEOUT_S:.0f} s", where=program) from error

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from noisewatch.evidence import leftovers
+from noisewatch.evidence import custody, keyring, leftovers, people
 
 
 def left_folder(out: Path, name: str) -> Path:
@@ -61,3 +63,48 @@ def test_what_another_user_left_stays(tmp_path: Path) -> None:
     os.chown(folder, 65534, 65534)
     assert leftovers.remove(tmp_path) == ()
     assert folder.is_dir()
+
+
+def left_copy(path: Path) -> Path:
+    """What a write of a file leaves that is killed before its rename."""
+    copy = path.with_name(f".{path.name}.0a1b2c3d.tmp")
+    copy.write_bytes(path.read_bytes())
+    return copy
+
+
+@pytest.fixture(scope="module")
+def desk_original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("desk") / "custody"
+    custody.init(folder, trial=True, days=3)
+    return folder
+
+
+@pytest.fixture
+def desk(desk_original: Path, tmp_path: Path) -> custody.Custody:
+    """A trial custody."""
+    return custody.open_custody(Path(shutil.copytree(desk_original, tmp_path / "custody")))
+
+
+def test_a_days_end_takes_the_copy_of_its_keys_that_a_killed_write_left(desk: custody.Custody) -> None:
+    first, *others = keyring.days(desk.keyring)
+    left = left_copy(keyring.path_of(desk.keyring, first))
+    kept = left_copy(keyring.path_of(desk.keyring, others[0]))
+    custody.expire(desk, also=[first])
+    assert not left.exists()
+    assert kept.exists(), "a write of another day may be at work"
+
+
+def test_who_leaves_can_open_no_copy_that_a_killed_write_left(desk: custody.Custody) -> None:
+    day = keyring.days(desk.keyring)[0]
+    left = left_copy(keyring.path_of(desk.keyring, day))
+    staff = [people.read(path) for path in desk.people.iterdir()]
+    colleague = replace(next(one for one in staff if one.role == "officer"), name="colleague")
+    keyring.drop(desk.keyring, "officer", role="officer", people=[*staff, colleague], renew_from=day)
+    assert not left.exists()
+
+
+def test_the_daily_round_removes_what_killed_writes_left_in_custody(desk: custody.Custody) -> None:
+    old, young = left_copy(desk.log_path), left_copy(desk.trust / "ca.pem")
+    os.utime(old, (1.0, 1.0))
+    custody.expire(desk)
+    assert (old.exists(), young.exists()) == (False, True)
