@@ -15,7 +15,15 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
 from noisewatch.errors import ConfigurationError, MissingInputError
-from noisewatch.node.section import PeriodSection, Section, SiteSection, TelemetrySection, toml_value
+from noisewatch.node.section import (
+    AlertsSection,
+    MetricsSection,
+    PeriodSection,
+    Section,
+    SiteSection,
+    TelemetrySection,
+    toml_value,
+)
 
 #: A configuration is a page of text; anything far larger is a mistake or an attack.
 MAXIMUM_BYTES = 256 * 1024
@@ -264,6 +272,13 @@ class NodeConfig(Section):
     )
     telemetry: TelemetrySection = Field(
         default_factory=TelemetrySection, description="What is told to a broker; no host: nothing."
+    )
+
+    alerts: AlertsSection = Field(
+        default_factory=AlertsSection, description="Who is told when the box can't do its work."
+    )
+    metrics: MetricsSection = Field(
+        default_factory=MetricsSection, description="Figures of operation for Prometheus; no sound levels."
     )
 
     @model_validator(mode="after")

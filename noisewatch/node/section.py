@@ -6,10 +6,14 @@ import json
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 #: A span of local time, over midnight too.
 HOURS = r"^([01]\d|2[0-3]):[0-5]\d-(([01]\d|2[0-3]):[0-5]\d|24:00)$"
+
+
+#: A mail address without spaces or line breaks; whether it exists only a mail can tell.
+ADDRESS = r"^([^@\s,;<>\"]+@[^@\s,;<>\"]+)?$"
 
 
 class Section(BaseModel):
@@ -100,6 +104,59 @@ class TelemetrySection(Section):
         le=100_000,
         description="Notices that wait in memory while the broker is away; then the oldest hours go, "
         "then the oldest events.",
+    )
+
+
+class AlertsSection(Section):
+    """Who is told when the box can't do its work; files are relative to the node's folder."""
+
+    hook: tuple[str, ...] = Field(
+        (),
+        max_length=20,
+        description="Program and arguments that get each alert as JSON on standard input, "
+        'as ["/usr/local/bin/tell-us"].',
+    )
+    mail_host: str = Field("", max_length=253, description="Mail server; empty: no mail.")
+    mail_port: int = Field(587, ge=1, le=65535, description="Its port.")
+    mail_tls: Literal["starttls", "always"] = Field(
+        "starttls", description='"starttls", or "always" from the first byte (port 465).'
+    )
+    mail_from: str = Field("", max_length=254, pattern=ADDRESS, description="Sender of the mails.")
+    mail_to: tuple[Annotated[str, Field(max_length=254, pattern=ADDRESS)], ...] = Field(
+        (), max_length=20, description="Who gets them."
+    )
+    mail_credentials_file: str = Field(
+        "", max_length=4096, description='Login, one line "user:password", readable by its owner only.'
+    )
+    mail_authority_file: str = Field(
+        "", max_length=4096, description="Certificates that the server's must come from (PEM)."
+    )
+    repeat_h: float = Field(
+        24.0, ge=1, le=720, description="An alert that stays open is told again after this, in hours."
+    )
+    flood_per_hour: int = Field(
+        30, ge=1, le=10_000, description="More events than this in an hour are an alert: what is loud here?"
+    )
+
+    @model_validator(mode="after")
+    def _names_people(self) -> AlertsSection:
+        if self.mail_host and not (self.mail_from and self.mail_to):
+            raise ValueError("mail needs mail_from and mail_to")
+        if self.hook and not self.hook[0].startswith("/"):
+            raise ValueError("hook needs the whole path of its program")
+        return self
+
+
+class MetricsSection(Section):
+    """Figures of operation for Prometheus; no sound levels."""
+
+    port: int = Field(
+        0, ge=0, le=65535, description="Port on this machine (127.0.0.1 only); 0: no figures are served."
+    )
+    textfile: str = Field(
+        "",
+        max_length=4096,
+        description="File for node_exporter's textfile collector, ending in .prom; empty: none.",
     )
 
 
