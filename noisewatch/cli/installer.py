@@ -170,6 +170,9 @@ def run(
         float | None,
         typer.Option(help="Pascal of a sample value of 1.0; for files only.", show_default=False),
     ] = None,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="Print no event, no level and no summary; for a service.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Run the node: measure, recognise, and on a match seal ten seconds of sound and picture.
@@ -196,7 +199,7 @@ def run(
     )
     run_node(
         request,
-        emit=lambda document, human: emit(document, as_json=as_json, human=human),
+        emit=lambda document, human: None if quiet else emit(document, as_json=as_json, human=human),
         report=say,
     )
 

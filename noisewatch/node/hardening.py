@@ -154,14 +154,17 @@ def read_swaps(*, swaps: Path = SWAPS, devices: Path = BLOCK_DEVICES) -> tuple[S
     Parameters
     ----------
     swaps : Path
-        As ``/proc/swaps``; a system without it has no swap.
+        As ``/proc/swaps``; a kernel without swap has none. Where its neighbour ``meminfo`` is missing too,
+        this process may not look (``ProcSubset=pid`` of a service), and there may be any swap.
     devices : Path
         As ``/sys/dev/block``.
     """
     try:
         lines = swaps.read_text(encoding="utf-8", errors="replace").splitlines()[1:]
     except FileNotFoundError:
-        return ()
+        if swaps.with_name("meminfo").exists():
+            return ()
+        return (Swap(str(swaps), is_safe=False, why="hidden from this service"),)
     # the kernel writes a space in a name as \040
     names = [line.split()[0].replace("\\040", " ") for line in lines if line.split()]
     return tuple(_judge(Path(name), devices) for name in names)

@@ -38,13 +38,17 @@ class Effects:
 
     ``seal`` takes a clip that is ready, records it at once and returns the step that comes next; ``refuse``
     takes one for which there was no room (without its sound and picture), ``housekeep`` runs at least hourly.
-    These run on threads of their own. ``report`` gets a line for people.
+    These run on threads of their own. ``report`` gets a line for people. ``beat`` is called after each
+    block that was processed, ``ending`` when the stream is over and the last clips are about to be sealed;
+    both must be quick.
     """
 
     seal: Callable[[ReadyClip], Step | None]
     refuse: Callable[[ReadyClip, str], None]
     housekeep: Callable[[], None]
     report: Callable[[str], None]
+    beat: Callable[[], None] = lambda: None
+    ending: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +142,7 @@ class Runner:
                 self._run_files()
         except NoisewatchError as problem:
             error = problem
+        self._effects.ending()
         for clip in self._pipeline.finish():
             self._put(clip, wait=True)
         self._late.close()
@@ -279,6 +284,7 @@ class Runner:
         for clip in self._pipeline.ready():
             self._put(clip, wait=not self._is_live)
         self._look_after()
+        self._effects.beat()
 
     def _take_packet(self, packet: VideoPacket) -> None:
         street_s = self._clock.street_s(packet)

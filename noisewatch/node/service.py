@@ -6,7 +6,7 @@ import secrets
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -33,9 +33,10 @@ from noisewatch.node.carriageway import newest as newest_mask
 from noisewatch.node.chain import Chain, Counter
 from noisewatch.node.config import NodeConfig
 from noisewatch.node.forgetting import Counted, Ledger
-from noisewatch.node.hardening import hardened
+from noisewatch.node.hardening import Hardening, hardened
 from noisewatch.node.latework import LateWork
 from noisewatch.node.loopback import is_loopback
+from noisewatch.node.manager import ServiceManager, heard_in_words
 from noisewatch.node.pipeline import Pipeline, PipelineSettings
 from noisewatch.node.runner import Effects, Runner
 from noisewatch.node.schedule import Calendar, Period
@@ -78,14 +79,7 @@ def run_node(request: RunRequest, *, emit: Emit, report: Callable[[str], None]) 
     _refuse_live_trial(identity.day_keys, audio_specs, video_specs)
     is_live = _is_any_live(audio_specs, video_specs)
     with ExitStack() as stack:
-        memory = stack.enter_context(
-            hardened(
-                lock_memory=identity.config.memory.lock,
-                allow_plain_swap=identity.config.memory.allow_plain_swap,
-                only_warn=identity.day_keys.is_trial or not is_live,
-                report=report,
-            )
-        )
+        memory = stack.enter_context(_hardened(identity, is_live=is_live, report=report))
         box = stack.enter_context(Box(identity))
         box.housekeep()
         audio = _open_sound(box, request, audio_specs)
@@ -100,16 +94,20 @@ def run_node(request: RunRequest, *, emit: Emit, report: Callable[[str], None]) 
         ledger = Ledger(box.store, box.log, now=utc_now)
         sealer = Counted(_sealer(box, request, audio, tested, chain), ledger)
         account = Account(sealer, emit=told.emit, report=report)
-        parts = (chain, ledger, account)
-        runner = _runner(box, request, *parts, started_at=started_at, report=report, sources=(audio, video))
+        manager = ServiceManager.from_environment()
+
+        def beat() -> None:
+            manager.beat(lambda: heard_in_words(told.counts, has_picture=video is not None))
+
+        effects = _effects(box, ledger, account, manager, beat=beat, report=report)
+        parts = (chain, effects, _minute_keeper(box, ledger, account))
+        runner = _runner(box, request, *parts, started_at=started_at, sources=(audio, video))
         if is_live:
             stack.enter_context(StatusWriter(identity.folder, lambda: chain.told() | told.counts))
         with _stopped_by_signals(runner, report):
-            picture = "no picture" if video is None else video.description
-            report(
-                f"listening to {audio.description}, {audio.rate_hz} Hz, {audio.channels} channels; {picture}"
-            )
+            report(_sources_in_words(audio, video))
             report(memory.sentence)
+            manager.ready(f"listening; {memory.sentence}")
             summary = runner.run()
         account.carry_out(ledger.note)
         account.close(summary)
@@ -118,24 +116,58 @@ def run_node(request: RunRequest, *, emit: Emit, report: Callable[[str], None]) 
                 raise error
 
 
+def _hardened(
+    identity: Identity, *, is_live: bool, report: Callable[[str], None]
+) -> AbstractContextManager[Hardening]:
+    return hardened(
+        lock_memory=identity.config.memory.lock,
+        allow_plain_swap=identity.config.memory.allow_plain_swap,
+        only_warn=identity.day_keys.is_trial or not is_live,
+        report=report,
+    )
+
+
+def _sources_in_words(audio: AudioSource, video: VideoSource | None) -> str:
+    picture = "no picture" if video is None else video.description
+    return f"listening to {audio.description}, {audio.rate_hz} Hz, {audio.channels} channels; {picture}"
+
+
+def _effects(
+    box: Box,
+    ledger: Ledger,
+    account: Account,
+    manager: ServiceManager,
+    *,
+    beat: Callable[[], None],
+    report: Callable[[str], None],
+) -> Effects:
+    def housekeep() -> None:
+        box.housekeep()
+        ledger.note()
+
+    return Effects(
+        seal=account.seal,
+        refuse=account.refuse,
+        housekeep=housekeep,
+        report=report,
+        beat=beat,
+        ending=lambda: manager.ending("sealing what was recorded, then ending"),
+    )
+
+
 def _runner(
     box: Box,
     request: RunRequest,
     chain: Chain,
-    ledger: Ledger,
-    account: Account,
+    effects: Effects,
+    keep: Callable[[Minute], None],
     *,
     started_at: datetime,
-    report: Callable[[str], None],
     sources: tuple[AudioSource, VideoSource | None],
 ) -> Runner:
     """Put the pipeline and what happens outside it together."""
     audio, video = sources
-    late, keep = LateWork(), _minute_keeper(box, ledger, account)
-
-    def housekeep() -> None:
-        box.housekeep()
-        ledger.note()
+    late = LateWork()
 
     def keep_minute(minute: Minute) -> None:
         # the disk may be slow: the street's own loop never waits for it, a file does
@@ -145,7 +177,7 @@ def _runner(
         _pipeline(box, request, audio, video, started_at, keep_minute, chain),
         audio=audio,
         video=video,
-        effects=Effects(seal=account.seal, refuse=account.refuse, housekeep=housekeep, report=report),
+        effects=effects,
         at_real_pace=request.at_real_pace,
         late=late,
         clock=chain.clock,
