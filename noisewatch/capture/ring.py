@@ -237,6 +237,13 @@ class VideoRing:
             times = [time_s for time_s, _ in self._packets]
         return min(times), max(times)
 
+    def newest_keyframe(self) -> VideoPacket | None:
+        """Return the newest packet that can be decoded by itself; None where nothing is held."""
+        with self._lock:
+            if not self._groups:
+                return None
+            return self._packets[len(self._packets) - self._groups[-1]][1]
+
     def push(self, street_s: float, packet: VideoPacket) -> None:
         """Add a packet with its presentation time on the street's clock.
 

@@ -25,6 +25,8 @@ HOLD_S: Mapping[str, float] = MappingProxyType(
         "microphone": 600.0,
         "late": 60.0,
         "broker": 3600.0,
+        "hot": 600.0,
+        "channel": 3600.0,
     }
 )
 DAY_S = 86_400.0

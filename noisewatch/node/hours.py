@@ -24,6 +24,7 @@ class Hour:
     start: datetime
     heard_s: float
     laeq_db: float
+    lceq_db: float
     lafmax_db: float
     l10_db: float
     l90_db: float
@@ -48,6 +49,7 @@ class HourSummary:
         self._start: datetime | None = None
         self._heard_s = 0.0
         self._energy = 0.0
+        self._energy_c = 0.0
         self._lafmax_db = float("-inf")
         self._histogram = LevelHistogram()
         self._counts: Counter[str] = Counter()
@@ -71,11 +73,11 @@ class HourSummary:
         """Return the hour that is under way, if there is one."""
         if self._start is None or self._heard_s == 0.0:
             return []
-        mean = self._energy / self._heard_s
         hour = Hour(
             start=self._start,
             heard_s=self._heard_s,
-            laeq_db=10.0 * float(np.log10(mean)) if mean > 0 else float("-inf"),
+            laeq_db=_level_db(self._energy / self._heard_s),
+            lceq_db=_level_db(self._energy_c / self._heard_s),
             lafmax_db=self._lafmax_db,
             l10_db=self._histogram.exceeded_db(10.0),
             l90_db=self._histogram.exceeded_db(90.0),
@@ -90,12 +92,18 @@ class HourSummary:
         length_s = (frame.end_sample - frame.start_sample) / frame.rate_hz
         self._heard_s += length_s
         self._energy += length_s * 10.0 ** (frame.laeq_db / 10.0)
+        self._energy_c += length_s * 10.0 ** (frame.lceq_db / 10.0)
         self._lafmax_db = max(self._lafmax_db, frame.lafmax_db)
         self._histogram.add(np.array([frame.laf_db]))
 
     def _empty(self) -> None:
         self._heard_s = 0.0
         self._energy = 0.0
+        self._energy_c = 0.0
         self._lafmax_db = float("-inf")
         self._histogram = LevelHistogram()
         self._counts = Counter()
+
+
+def _level_db(mean: float) -> float:
+    return 10.0 * float(np.log10(mean)) if mean > 0 else float("-inf")

@@ -178,6 +178,16 @@ class Pipeline:
         self._video.push(street_s, packet)
 
     @property
+    def newest_frame(self) -> LevelFrame | None:
+        """The levels of the last 125 ms; for a meter on the screen of whoever stands at the box."""
+        return self._levels[-1] if self._levels else None
+
+    @property
+    def newest_keyframe(self) -> VideoPacket | None:
+        """The newest picture that can be decoded by itself; for a look at the camera's health."""
+        return self._video.newest_keyframe()
+
+    @property
     def ring_bytes(self) -> int:
         """Bytes that sound and picture hold in memory now; the sound's part never changes."""
         return self._audio.size_bytes + self._video.size_bytes
