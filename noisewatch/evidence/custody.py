@@ -35,7 +35,7 @@ from noisewatch.errors import (
     PermissionRefusedError,
     UsageError,
 )
-from noisewatch.evidence import authority, jsonform, keyring, people, seal
+from noisewatch.evidence import authority, jsonform, keyring, leftovers, people, seal
 from noisewatch.evidence.durable import make_folder, read_bounded, remove_durably, write_atomic
 from noisewatch.evidence.log import EventLog
 from noisewatch.evidence.people import Actor, Person
@@ -340,6 +340,7 @@ def expire(
         reason = why or "ended before its time"
         note(log, custody, who="custodian", target=day.isoformat(), why=reason, action="erasure")
     ended += early
+    leftovers.remove_temporaries(custody.folder)
     living = {day.isoformat() for day in keyring.days(custody.keyring)}
     for marker in sorted(custody.approved.glob("*.day")):
         if read_bounded(marker, max_bytes=64).decode("ascii", "replace") not in living:
