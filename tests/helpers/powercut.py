@@ -1,0 +1,78 @@
+"""Cuts the power of a real disk: ext4 in a file, shut down without a flush of its journal, mounted again.
+
+The kernel's own call for this (FS_IOC_SHUTDOWN, which xfstests uses too) drops every page and every change
+of a name that was not synced, at once. The disk is mounted so that it helps as little as ext4 can: no commit
+of its own for ten minutes, no data before names (``data=writeback``), no allocation at a rename. What had
+reached the disk without having been asked for is chosen: nothing, all names but no content, or a part.
+
+It does not model a device that lies about a flush, nor sectors that are torn in the middle.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import random
+import shutil
+import struct
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+#: _IOR('X', 125, __u32) of linux/fs.h, and its flag that drops the journal.
+FS_IOC_SHUTDOWN, NO_LOG_FLUSH = 0x8004587D, 2
+OPTIONS = "loop,commit=600,data=writeback,noauto_da_alloc,noatime"
+SIZE_BYTES = 32 * 1024 * 1024
+
+NOTHING, NAMES, PART = "nothing", "names only", "a part"
+REACHED = (NOTHING, NAMES, PART)
+
+
+def make_disk(image: Path, content: Path) -> None:
+    """Make a disk that holds a copy of a folder."""
+    with image.open("wb") as stream:
+        stream.truncate(SIZE_BYTES)
+    subprocess.run(["mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=0", str(image)], check=True)
+    with mounted(image) as disk:
+        shutil.copytree(content, disk / "place")
+
+
+@contextmanager
+def mounted(image: Path) -> Iterator[Path]:
+    """Mount a disk beside its image."""
+    point = image.with_suffix(".mounted")
+    point.mkdir(exist_ok=True)
+    subprocess.run(["mount", "-o", OPTIONS, str(image), str(point)], check=True)
+    try:
+        yield point
+    finally:
+        done = subprocess.run(["umount", str(point)], capture_output=True, check=False)
+        if done.returncode:
+            subprocess.run(["umount", "-l", str(point)], check=True)
+
+
+def cut(disk: Path, *, reached: str, seed: int) -> None:
+    """Cut the power; ``reached`` says what the disk had written of its own accord."""
+    if reached == PART:
+        chance = random.Random(seed)  # noqa: S311 - which pages a kernel wrote is no secret
+        for path in sorted(path for path in disk.rglob("*") if path.is_file() and not path.is_symlink()):
+            if chance.random() < 0.5:
+                _sync(path)
+    if reached in (NAMES, PART):
+        # the journal's timer fires: names and sizes are committed, content that nobody synced is not
+        (disk / "timer").write_bytes(b"x")
+        _sync(disk / "timer")
+    descriptor = os.open(disk, os.O_RDONLY)
+    try:
+        fcntl.ioctl(descriptor, FS_IOC_SHUTDOWN, struct.pack("I", NO_LOG_FLUSH))
+    finally:
+        os.close(descriptor)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fdatasync(descriptor)
+    finally:
+        os.close(descriptor)
