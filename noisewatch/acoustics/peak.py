@@ -60,35 +60,50 @@ def interpolated_peak(padded: NDArray[np.float64]) -> float:
     largest = float(samples.max(initial=0.0))
     if len(samples) == 0:
         return largest
-    windows = np.lib.stride_tricks.sliding_window_view(padded, TAPS)
     # the grid of half samples: sample, point between, sample, ...; row i starts at padded sample i + 7
     first = TAPS // 2 - 1
-    line = np.empty(2 * len(windows) + 1)
-    line[0::2] = padded[first : first + len(windows) + 1]
-    line[1::2] = windows @ QUARTERS[1]
+    gaps = len(padded) - TAPS + 1
+    line = np.empty(2 * gaps + 1)
+    line[0::2] = padded[first : first + gaps + 1]
+    # no matrix product: it would wake the threads of a linear algebra library for so little
+    line[1::2] = np.correlate(padded, QUARTERS[1], mode="valid")
     line = np.abs(line)
     highest = max(largest, float(line[:-1].max()))
+    if highest == 0.0:
+        # digital silence has no crest, or nothing but crests
+        return highest
     # row 0 was seen by the frame before; it is here for the neighbours of the next point
     here = line[2:-1]
     crest = (here >= line[1:-2]) & (here >= line[3:]) & (here >= NEAR_TOP * highest)
-    for index in (np.flatnonzero(crest) + 2).tolist():
-        highest = max(highest, _apex_near(line, windows, index))
-    return highest
+    return max(highest, _highest_apex(line, padded, np.flatnonzero(crest) + 2))
 
 
-def _apex_near(line: NDArray[np.float64], windows: NDArray[np.float64], index: int) -> float:
-    """Return the top of the parabola through the highest of a crest's quarter points and its neighbours."""
-    row, is_between = divmod(index, 2)
-    here = float(line[index])
-    after = abs(float(windows[row] @ QUARTERS[2 if is_between else 0]))
-    before = abs(float(windows[row if is_between else row - 1] @ QUARTERS[0 if is_between else 2]))
-    if here >= after and here >= before:
-        return _apex(before, here, after)
-    if after > before:
-        return _apex(here, after, float(line[index + 1]))
-    return _apex(float(line[index - 1]), before, here)
+def _highest_apex(line: NDArray[np.float64], padded: NDArray[np.float64], at: NDArray[np.intp]) -> float:
+    """Return the highest top of the parabolas through crests' highest quarter points and their neighbours."""
+    if len(at) == 0:
+        return 0.0
+    windows = np.lib.stride_tricks.sliding_window_view(padded, TAPS)
+    row, is_between = at // 2, at % 2 == 1
+    quarter, _, three_quarters = QUARTERS
+    here, left, right = line[at], line[at - 1], line[at + 1]
+    # the quarter points beside a sample lie in the gaps round it, those beside a point between in its own
+    taps_after = np.where(is_between[:, None], three_quarters, quarter)
+    taps_before = np.where(is_between[:, None], quarter, three_quarters)
+    after = np.abs(np.einsum("ij,ij->i", windows[row], taps_after))
+    before = np.abs(np.einsum("ij,ij->i", windows[np.where(is_between, row, row - 1)], taps_before))
+    is_top = (here >= after) & (here >= before)
+    is_later = after > before
+    tops = np.where(
+        is_top,
+        _apex(before, here, after),
+        np.where(is_later, _apex(here, after, right), _apex(left, before, here)),
+    )
+    return float(tops.max())
 
 
-def _apex(before: float, highest: float, after: float) -> float:
+def _apex(
+    before: NDArray[np.float64], highest: NDArray[np.float64], after: NDArray[np.float64]
+) -> NDArray[np.float64]:
     bend = before - 2.0 * highest + after
-    return highest - (after - before) ** 2 / (8.0 * bend) if bend < 0.0 else highest
+    bent = np.where(bend < 0.0, bend, -np.inf)
+    return highest - (after - before) ** 2 / (8.0 * bent)
