@@ -171,7 +171,8 @@ def run(
         typer.Option(help="Pascal of a sample value of 1.0; for files only.", show_default=False),
     ] = None,
     quiet: Annotated[
-        bool, typer.Option("--quiet", help="Print no event, no level and no summary; for a service.")
+        bool,
+        typer.Option("--quiet", help="Say nothing of single events, as a service must; the summary only."),
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -184,6 +185,11 @@ def run(
       noisewatch run --config node/node.toml --video street.mp4 --pace fast
       noisewatch run --config node/node.toml --audio device:road --video rtsp://127.0.0.1:8554/cam
     """
+    # before NumPy and the first thread are there
+    from noisewatch.node import lean
+
+    lean.one_thread()
+    lean.small_heap()
     from noisewatch.node.service import RunRequest, run_node
 
     if pace not in ("real", "fast"):
@@ -196,10 +202,11 @@ def run(
         at_real_pace=pace == "real",
         started_at=None if start is None else _utc(start),
         pascal_per_unit=pascal_per_unit,
+        is_quiet=quiet,
     )
     run_node(
         request,
-        emit=lambda document, human: None if quiet else emit(document, as_json=as_json, human=human),
+        emit=lambda document, human: emit(document, as_json=as_json, human=human),
         report=say,
     )
 

@@ -19,6 +19,28 @@ ORIGINALS, VIEWING_COPIES = 0, 1
 Emit = Callable[[Mapping[str, Any], str], None]
 
 
+def spoken(emit: Emit, *, is_quiet: bool) -> Emit:
+    """Return what speaks of a run; quiet, it says the summary only, in which there is no level.
+
+    Examples
+    --------
+    >>> heard = []
+    >>> emit = spoken(lambda document, line: heard.append(line), is_quiet=True)
+    >>> emit({"event": "event", "lafmax_db": 91.2}, "91.2 dB")
+    >>> emit({"event": "summary"}, "1 event")
+    >>> heard
+    ['1 event']
+    """
+    if not is_quiet:
+        return emit
+
+    def summary_only(document: Mapping[str, Any], line: str) -> None:
+        if document["event"] == "summary":
+            emit(document, line)
+
+    return summary_only
+
+
 class Sealer(Protocol):
     """Seals clips, or records those that may not be kept."""
 
@@ -41,8 +63,9 @@ class Account:
     An event is told once, when its original is sealed or it is certain that there will be none.
 
     A store that cannot be written, or a day without a key, loses the clip, not the measurement: the event is
-    told as not sealed, the run goes on, and ``failure`` ends it with the right exit code. ``notice`` gets each
-    event before anything is written; it must be quick.
+    told as not sealed, the run goes on, and ``failure`` ends it with the right exit code. ``notice`` gets
+    each event before anything is written; it must be quick. ``is_quiet``: what is in a record anyway is not
+    said aloud; what could not be stored is.
     """
 
     def __init__(
@@ -52,12 +75,14 @@ class Account:
         emit: Emit,
         report: Callable[[str], None],
         notice: Callable[[ReadyClip], None] = lambda _ready: None,
+        is_quiet: bool = False,
     ) -> None:
         self.failure: NoisewatchError | None = None
         self._sealer = sealer
         self._emit = emit
         self._report = report
         self._notice = notice
+        self._is_quiet = is_quiet
         self._events = 0
         self._sealed = 0
         self._viewing_copies = 0
@@ -124,7 +149,7 @@ class Account:
             return
         if record.media_state == "sealed":
             self._viewing_copies += 1
-        else:
+        elif not self._is_quiet:
             self._report(f"event {event_id} has no viewing copy: {record.privacy['viewing_copy']}")
 
     def _stage(

@@ -1,4 +1,4 @@
-"""Keeps a process that runs for months small: one thread of linear algebra, few heaps, freed memory given back.
+"""Keeps a process that runs for months small: one thread of linear algebra and few heaps that hoard nothing.
 
 Takes nothing along that a library would read its settings from: call `one_thread` before NumPy is imported.
 """
@@ -12,7 +12,7 @@ import os
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 #: Blocks from this size on are given back as soon as they are freed: a clip is tens of megabytes.
 LARGE_BYTES = 128 * 1024
-#: Heaps of small blocks; by default there would be eight a processor, each as large as its thread ever needed.
+#: Heaps of small blocks; by default up to eight a processor, each as large as its threads ever needed.
 ARENAS = 2
 
 
@@ -40,19 +40,4 @@ def small_heap() -> bool:
         # another C library, which has its own way
         return False
     wanted = ((_M_ARENA_MAX, ARENAS), (_M_MMAP_THRESHOLD, LARGE_BYTES), (_M_TRIM_THRESHOLD, LARGE_BYTES))
-    return all([mallopt(name, value) == 1 for name, value in wanted])
-
-
-def give_back() -> bool:
-    """Return freed memory of all heaps to the system; tell whether there was any.
-
-    Examples
-    --------
-    >>> give_back() in (True, False)
-    True
-    """
-    try:
-        malloc_trim = ctypes.CDLL(None).malloc_trim
-    except AttributeError:
-        return False
-    return bool(malloc_trim(0))
+    return [mallopt(name, value) for name, value in wanted] == [1] * len(wanted)

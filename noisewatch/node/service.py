@@ -27,7 +27,7 @@ from noisewatch.errors import ConfigurationError, UsageError
 from noisewatch.evidence import minutes
 from noisewatch.evidence.minutes import Minute
 from noisewatch.evidence.seal import DayKeys
-from noisewatch.node.account import Account, Emit
+from noisewatch.node.account import Account, Emit, spoken
 from noisewatch.node.box import Box, Identity, read_identity
 from noisewatch.node.carriageway import newest as newest_mask
 from noisewatch.node.chain import Chain, Counter
@@ -55,6 +55,7 @@ class RunRequest:
     at_real_pace: bool = True
     started_at: datetime | None = None
     pascal_per_unit: float | None = None
+    is_quiet: bool = False
 
 
 def run_node(request: RunRequest, *, emit: Emit, report: Callable[[str], None]) -> None:
@@ -90,10 +91,11 @@ def run_node(request: RunRequest, *, emit: Emit, report: Callable[[str], None]) 
         if video is not None:
             stack.callback(video.close)
         started_at = request.started_at or _default_start(audio, audio_specs)
-        chain, told = Chain(identity, audio=audio, video=video, started_at=started_at), Counter(emit)
+        chain = Chain(identity, audio=audio, video=video, started_at=started_at)
+        told = Counter(spoken(emit, is_quiet=request.is_quiet))
         ledger = Ledger(box.store, box.log, now=utc_now)
         sealer = Counted(_sealer(box, request, audio, tested, chain), ledger)
-        account = Account(sealer, emit=told.emit, report=report)
+        account = Account(sealer, emit=told.emit, report=report, is_quiet=request.is_quiet)
         manager = ServiceManager.from_environment()
 
         def beat() -> None:

@@ -52,3 +52,21 @@ def test_one_cycle_of_8_khz_is_right_wherever_it_lies_to_a_frame_border(at: int)
 
 def test_each_interpolated_point_keeps_a_constant() -> None:
     np.testing.assert_allclose(QUARTERS.sum(axis=1), 1.0, rtol=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["silence", "square", "one sample", "faint noise", "tone"])
+def test_both_cores_find_the_same_peak_also_where_every_point_is_a_crest(kind: str) -> None:
+    n = np.arange(24000)
+    sound = {
+        "silence": np.zeros(24000),
+        "square": np.sign(np.sin(2 * np.pi * n / 96 + 0.1)),
+        "one sample": np.where(n == 7013, 1.0, 0.0),
+        "faint noise": 1e-9 * np.random.default_rng(5).standard_normal(24000),
+        "tone": np.sin(2 * np.pi * n / 6),
+    }[kind].astype(np.float32)
+    ours, theirs = (
+        [frame.lcpeak_db for frame in Meter(rate_hz=48000, backend=name).push(sound)]
+        for name in ("scipy", "numba")
+    )
+    np.testing.assert_allclose(ours, theirs, atol=1e-9)
+    assert len(ours) == 4

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from noisewatch.errors import ConfigurationError, InputOutputError, NoisewatchError
-from noisewatch.node.account import Account
+from noisewatch.node.account import Account, spoken
 from noisewatch.node.pipeline import ReadyClip
 from noisewatch.node.runner import RunSummary
 from noisewatch.node.sealing import Begun, HalfSealed, Outcome
@@ -81,4 +81,22 @@ def test_a_clip_that_cannot_be_stored_is_told_and_remembered(error: NoisewatchEr
         "missing_frames": 0,
         "speed_x": 2.0,
     }
+    assert len(reports) == 2
+
+
+def test_a_quiet_run_says_nothing_of_an_event_but_what_could_not_be_stored() -> None:
+    told: dict[bool, list[str]] = {}
+    reports: list[str] = []
+    for is_quiet in (False, True):
+        lines = told.setdefault(is_quiet, [])
+        emit = spoken(lambda _, line, lines=lines: lines.append(line), is_quiet=is_quiet)
+        failing = Failing(InputOutputError("no space left on the disk"))
+        account = Account(failing, emit=emit, report=reports.append, is_quiet=is_quiet)
+        account.seal(clip())
+        account.close(RunSummary(duration_s=10.0, lost_samples=3, speed_x=2.0, error=None))
+    assert len(told[False]) == 2
+    assert "91.2 dB" in told[False][0]
+    assert told[True] == told[False][1:]
+    assert "1 events" in told[True][0]
+    assert "dB" not in told[True][0]
     assert len(reports) == 2
