@@ -14,23 +14,32 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import gammaln
 
 from noisewatch.capture.hearing import Heard
-from noisewatch.capture.passing import Passing, passings
+from noisewatch.capture.linking import Track
+from noisewatch.capture.passing import Passing, passings, unclear
 from noisewatch.capture.tracking import SmallFilm, moving_things, shrink
 
 ONE, AMBIGUOUS, NONE = "one vehicle", "ambiguous", "none in view"
-METHOD = "attribution-2: background subtraction, closest approach by eye and ear"
+METHOD = "attribution-3: background subtraction, closest approach by eye and ear"
 #: Below this probability no vehicle is named.
 CERTAIN = 0.97
+
+# another vehicle with more than this share of the likeliest one's probability forbids a name
+_MOST_RIVAL = 0.015
+_LEAST_OWN, _LEAST_SURE_S, _LOST_NEAR_S, _LOST_SIGHTS = 0.6, 0.3, 1.0, 3
 
 #: The rule for "dominant": every other source is this much below, in dB.
 DOMINANT_DB = 6.0
 
 _UNSEEN, _UNSEEN_NO_PASS = 0.01, 0.3
-# a loud exhaust is heard behind its vehicle and pulls away: its level peaks after the closest approach
-_LATE_S, _LATE_SCATTER_S = 0.15, 0.2
-_DISAGREES = 0.4
+# a loud exhaust is heard behind its vehicle and pulls away: late by seconds, shares of distance over speed
+_LOUDEST_LATE_S, _LOUDEST_LATE, _MIDDLE_LATE_S, _MIDDLE_LATE = 0.08, 0.35, 0.05, 0.23
+# how far either moment is off: seconds, and shares of distance over speed; correlation; degrees of freedom
+_LOUDEST_S, _LOUDEST, _MIDDLE_S, _MIDDLE = 0.1, 0.45, 0.2, 0.22
+_TOGETHER_OFF, _FREEDOM, _WIDEST_S = 0.7, 4.5, 2.0
+_HUMP_S, _BED_PERCENT = 1.5, 10.0
 _APART_DB = 7.5
 _NEAR_S, _AROUND_S = 0.35, 1.2
 _STANDS_OUT_DB = 1.5
@@ -40,8 +49,7 @@ _MARGIN_DB = 0.5
 _UNEXPLAINED_DB = 6.0
 _SEPARATE_DEG, _FITS_DEG, _SHARE = 15.0, 12.0, 0.2
 _LEAST_SIGHTS = 7
-_OUTLIER = 0.005
-_SPAN_S = 10.0
+_SPAN_S, _MOMENTS_APART_S = 10.0, 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,12 +145,24 @@ def attribute_film(film: SmallFilm, *, heard: Heard) -> Attribution:
     if film.time_s.size < 5:
         return Attribution(NONE, 0, 1.0, (), "There is no picture of these seconds.")
     aspect = film.pictures.shape[2] / film.pictures.shape[1]
-    seen = passings(moving_things(film), aspect=aspect, view_deg=heard.view_deg, pan_deg=heard.pan_deg)
-    return choose(seen, heard=heard)
+    tracks = moving_things(film)
+    seen = passings(tracks, aspect=aspect, view_deg=heard.view_deg, pan_deg=heard.pan_deg)
+    lost = unclear(tracks, seen, aspect=aspect, view_deg=heard.view_deg, pan_deg=heard.pan_deg)
+    return choose(seen, heard=heard, lost=lost)
 
 
-def choose(seen: Sequence[Passing], *, heard: Heard) -> Attribution:
-    """Weigh the vehicles against each other and against a source that nobody sees."""
+def choose(seen: Sequence[Passing], *, heard: Heard, lost: Sequence[Track] = ()) -> Attribution:
+    """Weigh the vehicles against each other and against a source that nobody sees.
+
+    Parameters
+    ----------
+    seen : sequence of Passing
+        The vehicles, see `noisewatch.capture.passing.passings`.
+    heard : Heard
+        What the sound says.
+    lost : sequence of Track
+        What drove and was lost, see `noisewatch.capture.passing.unclear`: near the sound it forbids a name.
+    """
     if not seen:
         return Attribution(NONE, 0, 0.95, (), "No moving vehicle was found in the picture.")
     shares, unseen = posterior(seen, heard=heard)
@@ -152,19 +172,27 @@ def choose(seen: Sequence[Passing], *, heard: Heard) -> Attribution:
     if unseen > 0.5:
         why = f"No vehicle in view ({count}) was in front of the microphone when the sound was."
         return Attribution(NONE, count, unseen, (), why)
-    if probability < CERTAIN:
+    others = np.delete(shares, best)
+    if probability < CERTAIN or (others.size and float(others.max()) > _MOST_RIVAL * probability):
         why = f"The sound fits more than one possibility; {count} moving, the likeliest at {probability:.0%}."
         return Attribution(AMBIGUOUS, count, probability, (), why)
     chosen = seen[best]
-    if len(chosen.track.time_s) < _LEAST_SIGHTS:
-        why = f"The likeliest vehicle ({count} moving) is seen too briefly to name it."
+    n_own = np.count_nonzero(chosen.is_own)
+    if n_own < max(_LEAST_SIGHTS, _LEAST_OWN * chosen.is_own.size) or (
+        count > 1 and chosen.scatter_s > _LEAST_SURE_S
+    ):
+        why = f"The likeliest vehicle ({count} moving) is seen too briefly or too badly to name it."
+        return Attribution(AMBIGUOUS, count, probability, (), why)
+    moment = heard.peak_s if heard.closest_s is None else heard.closest_s
+    near = (np.count_nonzero(np.abs(one.time_s + heard.travel_s - moment) < _LOST_NEAR_S) for one in lost)
+    if max(near, default=0) >= _LOST_SIGHTS:
+        why = f"Beside {count} moving, something drove by near the sound that could not be followed."
         return Attribution(AMBIGUOUS, count, probability, (), why)
     rival = _rival(chosen, seen, heard)
     if rival is not None:
         why = f"Another vehicle, {rival:.1f} s from the likeliest, was less than {DOMINANT_DB:.0f} dB below."
         return Attribution(AMBIGUOUS, count, probability, (), why)
     side = "to the right" if chosen.direction > 0 else "to the left"
-    moment = heard.peak_s if heard.closest_s is None else heard.closest_s
     away_s = abs(chosen.closest_s + heard.travel_s - moment)
     why = f"The sound passed within {away_s + 0.05:.1f} s of {among}, which drove {side}."
     return Attribution(ONE, count, probability, _boxes(chosen), why, direction=side)
@@ -176,7 +204,8 @@ def posterior(seen: Sequence[Passing], *, heard: Heard) -> tuple[NDArray[np.floa
     unseen = _UNSEEN if is_pass else _UNSEEN_NO_PASS
     logs = np.array([_log_time(passing, heard) + _log_direction(passing, heard) for passing in seen])
     logs += np.log((1.0 - unseen) / len(seen))
-    nobody = np.log(unseen / _SPAN_S) + _log_nowhere(heard)
+    moments = 2 if is_pass else 1
+    nobody = np.log(unseen) - np.log(_SPAN_S) - (moments - 1) * np.log(_MOMENTS_APART_S) + _log_nowhere(heard)
     top = max(float(logs.max()), nobody)
     parts = np.exp(logs - top)
     rest = float(np.exp(nobody - top))
@@ -185,19 +214,43 @@ def posterior(seen: Sequence[Passing], *, heard: Heard) -> tuple[NDArray[np.floa
 
 
 def _log_time(passing: Passing, heard: Heard) -> float:
-    moment = heard.peak_s if heard.closest_s is None else heard.closest_s
-    parts = (
-        heard.closest_scatter_s,
-        passing.scatter_s,
-        _LATE_SCATTER_S,
-        0.25 * min(passing.own_length_s, 1.0),
-        # a closest approach far from the loudest moment is less sure than its fit claims
-        _DISAGREES * abs(moment - heard.peak_s),
-    )
-    scatter = float(np.sqrt(np.sum(np.square(parts))))
-    away = (passing.closest_s + heard.travel_s + _LATE_S - moment) / scatter
-    inside = np.exp(-(away**2) / 2) / (np.sqrt(2 * np.pi) * scatter)
-    return float(np.log((1 - _OUTLIER) * inside + _OUTLIER / _SPAN_S))
+    """Weigh two moments of the sound, the loudest and the middle of its hump, against a passing.
+
+    How far they are off was measured on streets with known vehicles: it grows with distance over speed, the
+    two are off together, and neither the fit nor its claimed scatter says when it is far off. Hence Student's
+    distribution with few degrees of freedom.
+    """
+    passed_s, width_s = passing.closest_s + heard.travel_s, min(passing.width_s, _WIDEST_S)
+    own = passing.scatter_s**2 + (0.25 * min(passing.own_length_s, 1.0)) ** 2
+    scale = float(np.sqrt(_LOUDEST_S**2 + (_LOUDEST * width_s) ** 2 + own))
+    loudest = (heard.peak_s - passed_s - _LOUDEST_LATE_S - _LOUDEST_LATE * width_s) / scale
+    middle_s = _middle_s(heard)
+    if middle_s is None:
+        return _student(loudest**2, 1) - float(np.log(scale))
+    middle_scale = float(np.sqrt(_MIDDLE_S**2 + (_MIDDLE * width_s) ** 2 + own))
+    middle = (middle_s - passed_s - _MIDDLE_LATE_S - _MIDDLE_LATE * width_s) / middle_scale
+    square = (middle**2 + loudest**2 - 2 * _TOGETHER_OFF * middle * loudest) / (1 - _TOGETHER_OFF**2)
+    spread = np.log(scale * middle_scale) + 0.5 * np.log(1 - _TOGETHER_OFF**2)
+    return _student(float(square), 2) - float(spread)
+
+
+def _middle_s(heard: Heard) -> float | None:
+    """Return the middle of the hump: between the fitted closest approach and the centre of its energy."""
+    if heard.closest_s is None or heard.level_s is None or heard.level_db is None:
+        return heard.closest_s
+    energy = np.convolve(10.0 ** (heard.level_db / 10.0), np.full(3, 1 / 3), "same")
+    near = np.abs(heard.level_s - heard.peak_s) < _HUMP_S
+    above = np.maximum(energy[near] - np.percentile(energy, _BED_PERCENT), 0.0)
+    if not above.any():
+        return heard.closest_s
+    return 0.5 * (heard.closest_s + float(np.average(heard.level_s[near], weights=above)))
+
+
+def _student(square: float, dimensions: int) -> float:
+    """Return the log density of Student's distribution at a squared distance."""
+    half = (_FREEDOM + dimensions) / 2
+    norm = gammaln(half) - gammaln(_FREEDOM / 2) - dimensions / 2 * np.log(_FREEDOM * np.pi)
+    return float(norm - half * np.log1p(square / _FREEDOM))
 
 
 def _rival(chosen: Passing, seen: Sequence[Passing], heard: Heard) -> float | None:
@@ -288,8 +341,11 @@ def _log_direction(passing: Passing, heard: Heard) -> float:
     # a vehicle sounds from anywhere between its middle and its rear, where the exhaust ends
     half = max(0.5 * passing.own_length_s / passing.width_s, _REAR_M / heard.lane_distance_m)
     ends = np.rad2deg(np.arctan(np.sort([middle, middle - passing.direction * half], axis=0)))
-    away = (bearing - np.clip(bearing, ends[0], ends[1])) / _DIRECTION_DEG
-    inside = np.exp(-(away**2) / 2) / (np.sqrt(2 * np.pi) * _DIRECTION_DEG)
+    # a closest approach that is unsure makes every bearing unsure, most of all straight ahead
+    unsure_deg = np.rad2deg(passing.scatter_s / passing.width_s) / (1.0 + middle**2)
+    scale_deg = np.hypot(_DIRECTION_DEG, unsure_deg)
+    away = (bearing - np.clip(bearing, ends[0], ends[1])) / scale_deg
+    inside = np.exp(-(away**2) / 2) / (np.sqrt(2 * np.pi) * scale_deg)
     logs = np.log((1 - _DIRECTION_OUTLIER) * inside + _DIRECTION_OUTLIER / 180.0)
     return float(_DIRECTION_FRAMES * np.sum(weight * logs))
 
@@ -303,5 +359,5 @@ def _boxes(passing: Passing) -> tuple[Box, ...]:
     track = passing.track
     return tuple(
         Box(float(time_s), *(float(value) for value in box))
-        for time_s, box in zip(track.time_s, track.boxes, strict=True)
+        for time_s, box in zip(track.time_s[passing.is_own], track.boxes[passing.is_own], strict=True)
     )

@@ -102,7 +102,7 @@ def follow(time_s: Floats, sights: Sequence[Sequence[Blob]], *, width: int, heig
     done += open_trails
     scale = np.array([width, height, width, height], dtype=np.float64)
     tracks = [
-        _until_it_slows(Track(trail.sign, np.asarray(trail.time_s), np.asarray(trail.boxes) / scale))
+        _while_it_drives(Track(trail.sign, np.asarray(trail.time_s), np.asarray(trail.boxes) / scale))
         for trail in done
         if len(trail.time_s) >= 3
     ]
@@ -135,6 +135,13 @@ def _assign(trails: list[_Trail], blobs: Sequence[Blob], now_s: float) -> dict[i
         for row, column in zip(rows, columns, strict=True)
         if cost[row, column] < _FAR
     }
+
+
+def _while_it_drives(track: Track) -> Track:
+    """Cut a track at both ends where it crawls: somebody who walks there had its name before, or took it."""
+    until = _until_it_slows(track)
+    back = _until_it_slows(Track(until.sign, -until.time_s[::-1], until.boxes[::-1]))
+    return Track(back.sign, -back.time_s[::-1], back.boxes[::-1])
 
 
 def _until_it_slows(track: Track) -> Track:

@@ -7,7 +7,7 @@ closest approach and the quotient of distance and speed follow without knowing e
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,16 @@ _SAME_S, _LONGEST_S, _TOGETHER = 0.2, 0.6, 10
 _LEAST_DENSITY = 0.33  # sights per frame
 _LEAST_LENGTH = 0.1  # over the distance: a motorcycle on the far lane has 0.15
 _WALKS_S, _WALKS_LENGTH = 3.0, 0.2
+# seen less far on one side of the closest approach, or over less in all (tangents): it may be off by so much
+_BOTH_SIDES, _WAY_SEEN = 0.4, 1.2
+_ONE_SIDED_S, _BRIEF_S, _OUTSIDE = 0.25, 0.4, 0.25
+# of its pace at the closest approach, at either end of its sight
+_LEAST_PACE = 0.2
+# a sight within either of these of the middle line (times the median stray, tangent) begins the fit
+_STRAYS, _BENDS = 6.0, 0.5
+# a sight further than this (tangent) from the way is of something else
+_OFF_WAY = 0.1
+_FEW_SIGHTS, _LOW, _SIDE, _SMALL_AREA = 4, 0.05, 1.4, 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +62,8 @@ class Passing:
         1 to the right, -1 to the left.
     curve : (float, float, float)
         Tangent of the bearing as a polynomial of the seconds after `closest_s`, highest power first.
+    is_own : ndarray of bool, shape (n,)
+        Which of the track's sights lie on this way; the others show something else.
     """
 
     track: Track
@@ -61,6 +73,7 @@ class Passing:
     own_length_s: float
     direction: int
     curve: tuple[float, float, float]
+    is_own: NDArray[np.bool_]
 
     def tangent(self, time_s: Floats) -> Floats:
         """Return x / d at times on the pictures' clock; beyond its sight it drives on evenly."""
@@ -101,6 +114,55 @@ def passings(
     return tuple(sorted(kept, key=lambda passing: passing.closest_s))
 
 
+def unclear(
+    tracks: tuple[Track, ...],
+    seen: tuple[Passing, ...],
+    *,
+    aspect: float,
+    view_deg: float | None,
+    pan_deg: float,
+) -> tuple[Track, ...]:
+    """Return what drove but could not be followed well enough to say when it passed.
+
+    Parameters
+    ----------
+    tracks, seen : tuple of Track, tuple of Passing
+        All that moves, and what `passings` made of it: sights on the way of one of those are explained.
+    aspect, view_deg, pan_deg : float, float or None, float
+        As there.
+
+    Returns
+    -------
+    tuple of Track
+        Unexplained sights, of what moves as fast as a vehicle.
+    """
+    found = []
+    for track in tracks:
+        if len(track.time_s) < _FEW_SIGHTS or any(track is one.track for one in seen):
+            continue
+        centre, _ = _centres(track)
+        half = len(centre) // 2
+        pace = np.median((centre[half:] - centre[:-half]) / (track.time_s[half:] - track.time_s[:-half]))
+        if abs(float(pace)) * aspect < _SLOW_TALL * max(float(np.median(track.boxes[:, 3])), _LOW):
+            continue
+        known = track.boxes[:, 2] * track.boxes[:, 3] < _SMALL_AREA
+        for one in seen:
+            known |= _on_way(one, track, view_deg=view_deg, pan_deg=pan_deg)
+        if not known.all():
+            found.append(Track(track.sign, track.time_s[~known], track.boxes[~known]))
+    return tuple(found)
+
+
+def _on_way(passing: Passing, track: Track, *, view_deg: float | None, pan_deg: float) -> NDArray[np.bool_]:
+    """Tell which sights of a track lie where a passing thing was."""
+    centre, _ = _centres(track)
+    focal = 0.5 / np.tan(np.deg2rad(view_deg or ASSUMED_VIEW_DEG) / 2)
+    tangent = np.tan(np.clip(np.arctan((centre - 0.5) / focal) + np.deg2rad(pan_deg), -_SIDE, _SIDE))
+    length = passing.own_length_s / passing.width_s
+    reach = _PART * length * (1.0 + tangent**2) + _OFF_WAY
+    return np.asarray(np.abs(passing.tangent(track.time_s) - tangent) < reach)
+
+
 def _way(track: Track) -> float:
     return float(track.boxes[-1, 0] - track.boxes[0, 0] + (track.boxes[-1, 2] - track.boxes[0, 2]) / 2)
 
@@ -126,8 +188,10 @@ def _passing(track: Track, *, aspect: float, view_deg: float | None, pan_deg: fl
     if good.sum() < _LEAST_SIGHTS:
         return None
     time_s, centre = track.time_s[good], centre[good]
-    way = float(centre[-1] - centre[0])
     seen_s = float(time_s[-1] - time_s[0])
+    # the middle of what it does, so that one sight of something else at either end says nothing
+    half = len(centre) // 2
+    way = seen_s * float(np.median((centre[half:] - centre[:-half]) / (time_s[half:] - time_s[:-half])))
     if abs(way) < _LEAST_WAY or seen_s <= 0.15 or not _may_be_vehicle(track, way, seen_s, aspect):
         return None
     focal = 0.5 / np.tan(np.deg2rad(view_deg or ASSUMED_VIEW_DEG) / 2)
@@ -140,20 +204,30 @@ def _passing(track: Track, *, aspect: float, view_deg: float | None, pan_deg: fl
     if fit is None:
         return None
     closest_s, (bend, slope), residual = fit
-    outside_s = max(float(time_s[0]) - closest_s, closest_s - float(time_s[-1]), 0.0)
     length = float(np.median(track.boxes[:, 2])) / focal
     is_slow = abs(slope) * _WALKS_S < 1.0
     if length < (_WALKS_LENGTH if is_slow else _LEAST_LENGTH):
         return None
-    return Passing(
+    found = Passing(
         track=track,
         closest_s=closest_s,
-        scatter_s=0.04 + residual / abs(slope) / 2 + 0.25 * outside_s,
+        scatter_s=0.04 + residual / abs(slope) / 2 + _unsure_s(track.time_s, closest_s, 1.0 / abs(slope)),
         width_s=1.0 / abs(slope),
         own_length_s=length / abs(slope),
         direction=1 if slope > 0 else -1,
         curve=(bend, slope, 0.0),
+        is_own=np.ones(len(track.time_s), dtype=np.bool_),
     )
+    return replace(found, is_own=_on_way(found, track, view_deg=view_deg, pan_deg=pan_deg))
+
+
+def _unsure_s(time_s: Floats, closest_s: float, width_s: float) -> float:
+    """Return what a closest approach is unsure by where it was not seen from both sides, or only briefly."""
+    before_s, after_s = closest_s - float(time_s[0]), float(time_s[-1]) - closest_s
+    least_s = min(before_s, after_s)
+    side = np.clip((_BOTH_SIDES - least_s / width_s) / _BOTH_SIDES, 0.0, 2.0)
+    brief = np.clip(_WAY_SEEN - (before_s + after_s) / width_s, 0.0, 1.0)
+    return float(_ONE_SIDED_S * side + _BRIEF_S * brief + _OUTSIDE * max(-least_s, 0.0))
 
 
 def _centres(track: Track) -> tuple[Floats, NDArray[np.bool_]]:
@@ -185,7 +259,13 @@ def _fit(time_s: Floats, tangent: Floats) -> tuple[float, tuple[float, float], f
     middle = float(time_s.mean())
     since = time_s - middle
     degree = 2 if since[-1] - since[0] > 0.6 and len(since) >= 10 else 1
-    keep = np.ones(len(since), dtype=bool)
+    # sights of something else would pull at a first fit: begin with what lies near the middle line
+    half = len(since) // 2
+    pace = float(np.median((tangent[half:] - tangent[:-half]) / (since[half:] - since[:-half])))
+    off = np.abs(tangent - pace * since - np.median(tangent - pace * since))
+    keep = off < max(_STRAYS * float(np.median(off)), _BENDS)
+    if keep.sum() < _LEAST_SIGHTS:
+        return None
     for _ in range(3):
         poly = np.polyfit(since[keep], tangent[keep], degree)
         away = np.abs(tangent - np.polyval(poly, since))
@@ -204,7 +284,9 @@ def _fit(time_s: Floats, tangent: Floats) -> tuple[float, tuple[float, float], f
         if near:
             cross = min(near, key=abs)
             slope = float(2 * poly[0] * cross + poly[1])
-            if 0.4 < slope / straight[0] < 2.5:
+            ends = 2 * poly[0] * since[[0, -1]] + poly[1]
+            # nobody turns round on the way: such a curve would come back where it is drawn on
+            if 0.4 < slope / straight[0] < 2.5 and float(np.min(ends / slope)) > _LEAST_PACE:
                 return middle + float(cross), (float(poly[0]), slope), spread
     if not np.isfinite(cross) or abs(cross) > 30.0:
         return None

@@ -50,8 +50,8 @@ def test_a_lone_vehicle_that_passes_with_the_sound_is_named_with_a_box_per_frame
 
 
 def test_of_two_vehicles_the_one_that_passes_with_the_sound_is_named() -> None:
-    passes = [(5.0, 1.0, 1), (6.5, 1.0, -1)]
-    found = attribute(street(passes), heard=heard_at(6.52))
+    passes = [(4.0, 0.6, 1), (6.5, 0.6, -1)]
+    found = attribute(street(passes), heard=heard_at(6.52, peak_s=6.6))
     assert found.kind == ONE
     assert found.direction == "to the left"
     assert found.n_vehicles == 2

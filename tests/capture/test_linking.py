@@ -64,3 +64,13 @@ def test_a_walker_who_is_met_does_not_carry_a_vehicles_track_on() -> None:
         sights.append([Blob(1, middle - 10, 80.0, 20.0, 20.0)])
     tracks = follow(time_s, sights, width=WIDTH, height=HEIGHT)
     assert tracks[0].time_s[-1] < 2.0
+
+
+def test_a_walker_who_is_overtaken_does_not_begin_a_vehicles_track() -> None:
+    time_s = np.arange(125) / 25
+    sights = []
+    for at in time_s.tolist():
+        middle = max(60 + 8 * at, 60 + 8 * 4.0 + 200 * (at - 4.0))
+        sights.append([Blob(1, middle - 10, 80.0, 20.0, 20.0)])
+    tracks = follow(time_s, sights, width=WIDTH, height=HEIGHT)
+    assert tracks[0].time_s[0] > 3.5

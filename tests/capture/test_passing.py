@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from noisewatch.capture.linking import Track
-from noisewatch.capture.passing import Passing, passings
+from noisewatch.capture.passing import Passing, passings, unclear
 
 VIEW_DEG, ASPECT = 80.0, 16 / 9
 FOCAL = 0.5 / np.tan(np.deg2rad(VIEW_DEG) / 2)
@@ -64,3 +64,38 @@ def test_a_walker_is_no_vehicle() -> None:
 def test_what_is_seen_in_one_frame_of_five_is_no_vehicle() -> None:
     steady, rare = driving(6.0), driving(3.0, every=5, speed_mps=8.0)
     assert [round(one.closest_s) for one in found(steady, rare)] == [6]
+
+
+def test_a_closest_approach_seen_from_one_side_only_is_less_sure() -> None:
+    (whole,) = found(driving(6.0))
+    (before,) = found(driving(6.0, part=(0.0, 5.9)))
+    assert before.scatter_s > whole.scatter_s + 0.2
+
+
+def test_a_way_never_turns_round() -> None:
+    # half of its sights are cut by something, so that its middle seems to come back
+    track = driving(6.0)
+    boxes = track.boxes.copy()
+    last = len(boxes) // 2
+    boxes[last:, 0] = boxes[last, 0] + 0.3 * (boxes[last:, 0] - boxes[last, 0])
+    for one in found(Track(track.sign, track.time_s, boxes)):
+        tangent = one.tangent(np.linspace(0.0, 10.0, 101))
+        assert np.all(np.diff(tangent) * one.direction > 0)
+
+
+def test_sights_of_something_else_in_a_track_are_told_from_its_own() -> None:
+    track = driving(6.0)
+    boxes = track.boxes.copy()
+    boxes[:4, 0] = 0.8
+    (only,) = found(Track(track.sign, track.time_s, boxes))
+    assert not only.is_own[:4].any()
+    assert only.is_own[5:].mean() > 0.9
+
+
+def test_what_drives_fast_and_is_lost_is_unclear_and_a_walker_is_not() -> None:
+    brief = driving(4.0, part=(3.9, 4.1))
+    walker = driving(6.0, speed_mps=1.8, distance_m=6.0, length_m=0.5, tall_m=1.75)
+    seen = found(driving(8.0))
+    lost = unclear((brief, walker), seen, aspect=ASPECT, view_deg=VIEW_DEG, pan_deg=0.0)
+    assert [len(track.time_s) for track in lost] == [len(brief.time_s)]
+    assert unclear((brief,), found(driving(4.0)), aspect=ASPECT, view_deg=VIEW_DEG, pan_deg=0.0) == ()

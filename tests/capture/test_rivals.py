@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from noisewatch.acoustics.direction import DirectionTrack
-from noisewatch.capture.attribution import AMBIGUOUS, ONE, choose
+from noisewatch.capture.attribution import AMBIGUOUS, CERTAIN, ONE, choose, posterior
 from noisewatch.capture.hearing import Heard
 from noisewatch.capture.linking import Track
 from noisewatch.capture.passing import Passing
@@ -22,7 +24,7 @@ def passing(closest_s: float, *, direction: int = 1) -> Passing:
     track = Track(direction, time_s, np.full((41, 4), 0.3))
     return Passing(
         track=track, closest_s=closest_s, scatter_s=0.05, width_s=1 / abs(slope), own_length_s=0.35,
-        direction=direction, curve=(0.0, slope, 0.0),
+        direction=direction, curve=(0.0, slope, 0.0), is_own=np.ones(41, dtype=np.bool_),
     )  # fmt: skip
 
 
@@ -89,7 +91,56 @@ def test_an_exhaust_at_the_rear_is_still_its_own_vehicles() -> None:
 
 
 def test_a_loudest_moment_far_from_the_closest_approach_leaves_doubt_between_two() -> None:
-    seen = (passing(5.6), passing(6.6, direction=-1))
+    seen = (passing(5.2), passing(6.6, direction=-1))
     sure = Heard(peak_s=6.75, closest_s=6.75, closest_scatter_s=0.06)
     assert choose(seen, heard=sure).kind == ONE
     assert choose(seen, heard=replace(sure, peak_s=5.4)).kind == AMBIGUOUS
+
+
+def test_what_drove_by_near_the_sound_and_was_lost_forbids_a_name() -> None:
+    seen, clear = (passing(6.0),), heard(9.9, 40.0)
+    near, far = (Track(1, at + np.arange(5) / 25, np.full((5, 4), 0.3)) for at in (6.5, 2.0))
+    assert choose(seen, heard=clear, lost=(far,)).kind == ONE
+    assert choose(seen, heard=clear, lost=(near,)).kind == AMBIGUOUS
+
+
+@pytest.mark.parametrize(("apart_s", "kind"), [(0.5, AMBIGUOUS), (0.8, AMBIGUOUS), (2.5, ONE)])
+def test_one_microphone_alone_does_not_tell_two_that_pass_within_a_second(apart_s: float, kind: str) -> None:
+    seen = (passing(6.0), passing(6.0 + apart_s, direction=-1))
+    assert choose(seen, heard=Heard(peak_s=6.2, closest_s=6.15, closest_scatter_s=0.06)).kind == kind
+
+
+def test_of_two_one_whose_moment_is_unsure_is_not_named_and_a_lone_one_is() -> None:
+    unsure, other = replace(passing(6.0), scatter_s=0.5), passing(1.5, direction=-1)
+    moment = Heard(peak_s=6.2, closest_s=6.15, closest_scatter_s=0.06)
+    assert choose((unsure,), heard=moment).kind == ONE
+    assert choose((other, unsure), heard=moment).kind == AMBIGUOUS
+
+
+def test_sights_of_something_else_are_left_out_of_the_boxes_and_too_many_forbid_a_name() -> None:
+    moment = Heard(peak_s=6.2, closest_s=6.15, closest_scatter_s=0.06)
+    partly, mostly = (replace(passing(6.0), is_own=np.arange(41) >= first) for first in (8, 30))
+    assert len(choose((partly,), heard=moment).boxes) == 33
+    assert choose((mostly,), heard=moment).kind == AMBIGUOUS
+
+
+@given(
+    st.lists(st.tuples(st.floats(0.0, 10.0), st.sampled_from([-1, 1])), min_size=1, max_size=5),
+    st.floats(1.0, 9.0),
+    st.floats(-1.0, 1.0),
+)
+def test_probabilities_are_shares_of_one_and_a_name_is_the_likeliest(
+    passes: list[tuple[float, int]], peak_s: float, late_s: float
+) -> None:
+    seen = [passing(at, direction=way) for at, way in passes]
+    moment = Heard(peak_s=peak_s, closest_s=peak_s + late_s, closest_scatter_s=0.1)
+    shares, unseen = posterior(seen, heard=moment)
+    assert shares.sum() + unseen == pytest.approx(1.0)
+    said = choose(seen, heard=moment)
+    if said.kind == ONE:
+        assert said.probability == pytest.approx(shares.max())
+        assert np.sort(shares)[:-1].sum() < 1 - CERTAIN
+        assert len(said.boxes) == 41
+    else:
+        assert said.boxes == ()
+        assert said.direction == ""
