@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 from noisewatch.errors import InputError
 from noisewatch.evidence import signed, unseal
 from noisewatch.evidence.custody import Custody, open_custody
+from noisewatch.evidence.refusal import refusals_logged
 from noisewatch.evidence.request import Found, Request, find_event, make_request, open_store
 from noisewatch.evidence.signed import ROLE_OF, SignedRequest
 
@@ -41,17 +43,18 @@ class Access:
     def sign(self, **more: Any) -> SignedRequest:
         """Let the person sign the request, and admit it; raises as ``signed.sign`` and ``signed.admit``."""
         request, target = self.request, self.found.event.id
-        made = signed.sign(
-            request.actor,
-            self.opened,
-            action=self.action,
-            target=target,
-            why=request.reason,
-            reason_code=request.reason_code,
-            case=request.case,
-            at=request.at,
-            **more,
-        )
+        with self._refusals_logged("request"):
+            made = signed.sign(
+                request.actor,
+                self.opened,
+                action=self.action,
+                target=target,
+                why=request.reason,
+                reason_code=request.reason_code,
+                case=request.case,
+                at=request.at,
+                **more,
+            )
         return signed.admit(
             self.opened, made.data, made.signature, action=self.action, target=target, now=request.at
         )
@@ -66,20 +69,39 @@ class Access:
         """
         event = self.found.event
         entry = self.request.entry(self.action, event.id, **details, **admitted.details())
-        clear = unseal.open_parts(
-            self.opened,
-            self.request.actor,
-            self.sealed,
-            day=event.sealed_day,
-            log=self.opened.log(),
-            entry=entry,
-            passphrase=self.passphrase,
-        )
-        expected = {media.name: media.sha256 for media in self.found.record.media}
-        for name, data in clear.items():
-            if hashlib.sha256(data).hexdigest() != expected.get(name):
-                raise InputError(f"the {name} is not the one that the record names", where=event.id)
+        with self._refusals_logged("key"):
+            clear = unseal.open_parts(
+                self.opened,
+                self.request.actor,
+                self.sealed,
+                day=event.sealed_day,
+                log=self.opened.log(),
+                entry=entry,
+                passphrase=self.passphrase,
+            )
+            expected = {media.name: media.sha256 for media in self.found.record.media}
+            for name, data in clear.items():
+                if hashlib.sha256(data).hexdigest() != expected.get(name):
+                    raise InputError(f"the {name} is not the one that the record names", where=event.id)
         return clear
+
+    def approve(self, admitted: SignedRequest) -> Path:
+        """Log the approval, strip the supervisors' layer of the original; raises as ``approve_original``."""
+        event = self.found.event
+        with self._refusals_logged("key"):
+            return unseal.approve_original(
+                self.opened,
+                self.request.actor,
+                self.sealed["original"],
+                event_id=event.id,
+                day=event.sealed_day,
+                log=self.opened.log(),
+                entry=self.request.entry("approval", event.id, **admitted.details()),
+                passphrase=self.passphrase,
+            )
+
+    def _refusals_logged(self, kind: str) -> AbstractContextManager[None]:
+        return refusals_logged(self.opened, who=self.request.actor.name, asked=self.action, kind=kind)
 
 
 def prepare(
@@ -93,6 +115,8 @@ def prepare(
     now: datetime | None = None,
 ) -> Access:
     """Check who asks and why, and read the sealed parts of an event whose record was verified.
+
+    What is refused is logged, without the words that were given as the reason.
 
     Parameters
     ----------
@@ -121,21 +145,25 @@ def prepare(
         The record is not as a box of this custody signed it.
     """
     opened = open_custody(custody)
-    request = make_request(
-        opened,
-        as_=who.as_,
-        role=ROLE_OF[action],
-        reason=who.reason,
-        case=who.case,
-        reason_code=who.reason_code,
-        now=now,
-    )
+    with refusals_logged(opened, who=who.as_, asked=action, kind="person"):
+        request = make_request(
+            opened,
+            as_=who.as_,
+            role=ROLE_OF[action],
+            reason=who.reason,
+            case=who.case,
+            reason_code=who.reason_code,
+            now=now,
+        )
+    name = request.actor.name
     with open_store(node) as store:
-        found = find_event(store, opened, event_id, now=request.at)
+        with refusals_logged(opened, who=name, asked=action, kind="event"):
+            found = find_event(store, opened, event_id, now=request.at)
         sealed = {}
         for part in parts:
             if part == "original" and action == "disclosure":
-                sealed[part] = unseal.approved_original(opened, event_id)
+                with refusals_logged(opened, who=name, asked=action, kind="approval"):
+                    sealed[part] = unseal.approved_original(opened, event_id)
             else:
                 sealed[part] = store.read(event_id, part)
     return Access(opened, request, found, action, sealed, who.passphrase)

@@ -59,7 +59,8 @@ def share(key: str, part: int, whole: int, source: str) -> Figure:
 def breakdown(key: str, counts: Mapping[str, int], source: str) -> tuple[Figure, ...]:
     """Return the parts of a sum that is printed too: one hidden part alone could be reckoned back.
 
-    So where exactly one part is hidden, the smallest of the others that is not zero is hidden with it.
+    So where exactly one part is hidden, or each hidden part would have to be 1, the smallest of the others is
+    hidden with it: one that could be shown, else one of zero.
 
     Examples
     --------
@@ -68,9 +69,10 @@ def breakdown(key: str, counts: Mapping[str, int], source: str) -> tuple[Figure,
     [('exports: appeal', None), ('exports: complaint', 12), ('exports: order', None)]
     """
     hidden = {name for name, number in counts.items() if 0 < number < SMALLEST_SHOWN}
-    others = [name for name, number in counts.items() if number >= SMALLEST_SHOWN]
-    if len(hidden) == 1 and others:
-        hidden.add(min(others, key=lambda name: counts[name]))
+    if hidden and (len(hidden) == 1 or sum(counts[name] for name in hidden) == len(hidden)):
+        others = [name for name in counts if name not in hidden]
+        # a part of zero hides less than one that is larger: it comes last
+        hidden |= set(sorted(others, key=lambda name: (counts[name] == 0, counts[name], name))[:1])
     return tuple(
         Figure(f"{key}: {name}", None if name in hidden else number, source, is_suppressed=name in hidden)
         for name, number in sorted(counts.items())

@@ -29,9 +29,10 @@ from noisewatch.evidence.merkle import Frontier, frontier_of, leaf_hash
 from noisewatch.evidence.seal import NodeSigner
 from noisewatch.records import LogEntry
 
-#: What a log may say was done: the node's and custody's actions of design section 7.
+#: What a log may say was done: the node's and custody's actions of design section 7, and what was refused.
 ACTIONS = frozenset(
-    {"collection", "alteration", "erasure", "pull", "consultation", "approval", "disclosure", "people"}
+    {"collection", "alteration", "erasure", "pull", "people"}
+    | {"consultation", "approval", "disclosure", "refusal"}
 )
 
 #: The hash that the first entry names as its predecessor's.

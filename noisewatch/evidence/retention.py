@@ -15,7 +15,7 @@ from pathlib import Path
 
 from noisewatch.errors import InputError, UsageError
 from noisewatch.evidence.durable import storage_errors
-from noisewatch.evidence.jsonform import utc_moment
+from noisewatch.evidence.jsonform import utc_moment, utc_text
 from noisewatch.evidence.log import EventLog
 from noisewatch.evidence.seal import start_of_day
 from noisewatch.evidence.store import Store
@@ -194,7 +194,8 @@ def enforce(
     decisions = plan(store.list(), now, maximum_days=maximum_days)
     for decision in decisions:
         if decision.erase:
-            _note(log, decision.id, decision.why, {"phase": "intent"})
+            ended = {"phase": "intent", "ended_at": utc_text(decision.ends_at)}
+            _note(log, decision.id, decision.why, ended)
             store.erase(decision.id)
     stored = {event.id for event in store.list()}
     erased, unproven = [], []

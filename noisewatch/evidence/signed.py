@@ -24,6 +24,7 @@ from noisewatch.evidence import jsonform, people, sshsig
 from noisewatch.evidence.custody import Custody
 from noisewatch.evidence.durable import fsync_folder, make_folder, read_bounded, storage_errors
 from noisewatch.evidence.people import Actor, Person
+from noisewatch.evidence.refusal import refusals_logged
 
 SCHEMA = "noisewatch-request-2"
 
@@ -160,6 +161,34 @@ def admit(
         It is not a request.
     """
     document = read(data)
+    with refusals_logged(custody, who=str(document["who"]), asked=action, kind="request"):
+        _check(custody, document, data, signature, action=action, target=target, now=now)
+    return SignedRequest(document, data, signature)
+
+
+def read(data: bytes) -> dict[str, Any]:
+    """Return the document of a request; ``InputError`` where it is none or not in its one spelling."""
+    document = jsonform.bytes_to_document(data, where="request", max_bytes=_MAX_BYTES)
+    is_text = all(isinstance(document.get(key), str) for key in _KEYS)
+    if not is_text or document.get("schema") != SCHEMA or document["reason_code"] not in REASON_CODES:
+        raise InputError("is not a request of this form", where="request")
+    if _NONCE.fullmatch(document["nonce"]) is None or people.NAME.fullmatch(document["who"]) is None:
+        raise InputError("holds no nonce or names nobody", where="request")
+    if jsonform.document_to_bytes(document) + b"\n" != data:
+        raise InputError("is not in the one spelling of a request", where="request")
+    return document
+
+
+def _check(
+    custody: Custody,
+    document: Mapping[str, Any],
+    data: bytes,
+    signature: bytes,
+    *,
+    action: str,
+    target: str,
+    now: datetime,
+) -> None:
     who = str(document["who"])
     try:
         signer = sshsig.verify(
@@ -181,20 +210,6 @@ def admit(
         what = f"the request is {abs(age).total_seconds():.0f} s {'old' if age > timedelta() else 'ahead'}"
         raise PermissionRefusedError(what, where=who, remedy="ask again; look at this machine's clock")
     _remember(custody.folder / "requests", str(document["nonce"]), who=who, now=now)
-    return SignedRequest(document, data, signature)
-
-
-def read(data: bytes) -> dict[str, Any]:
-    """Return the document of a request; ``InputError`` where it is none or not in its one spelling."""
-    document = jsonform.bytes_to_document(data, where="request", max_bytes=_MAX_BYTES)
-    is_text = all(isinstance(document.get(key), str) for key in _KEYS)
-    if not is_text or document.get("schema") != SCHEMA or document["reason_code"] not in REASON_CODES:
-        raise InputError("is not a request of this form", where="request")
-    if _NONCE.fullmatch(document["nonce"]) is None or people.NAME.fullmatch(document["who"]) is None:
-        raise InputError("holds no nonce or names nobody", where="request")
-    if jsonform.document_to_bytes(document) + b"\n" != data:
-        raise InputError("is not in the one spelling of a request", where="request")
-    return document
 
 
 def _refuse_wrong(

@@ -5,24 +5,24 @@ No event, no time below the month, nobody's name and no free text is taken over.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 
 from noisewatch.evidence.figures import Figure, breakdown, count, share
 from noisewatch.evidence.jsonform import utc_moment
-from noisewatch.evidence.log import LogRow
+from noisewatch.evidence.log import CHECKPOINT_LOST, TAIL_CUT, TAIL_REPAIRED, LogRow
 from noisewatch.evidence.minutes import FORGOTTEN_TARGET
+from noisewatch.evidence.refusal import ACTION as REFUSAL
+from noisewatch.records import LogEntry
 
 #: Retention runs at least hourly; what ends later than this after its end was late.
 PUNCTUAL = timedelta(hours=2)
 #: Where an export's log entry names no code of its own.
 NO_CODE = "no code"
 
-_ENDED = re.compile(r"ended at (\d{4}-\d\d-\d\dT\d\d:\d\dZ)")
+_NOTICES = {TAIL_CUT: "log cut", CHECKPOINT_LOST: "log cut", TAIL_REPAIRED: "log repaired"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +105,8 @@ def _lives(rows: Sequence[LogRow]) -> dict[str, _Life]:
         elif life is not None and entry.action == "alteration" and details.get("state") == "lost":
             lives[entry.target] = _Life(life.began, is_sealed=False)
         elif life is not None and entry.action == "erasure":
-            ended = _ENDED.search(entry.why)
-            due = utc_moment(ended.group(1)) if ended else life.due
+            ended = details.get("ended_at")
+            due = life.due if ended is None else utc_moment(ended)
             proven = entry.at if details.get("phase") == "proof" else life.proven
             lives[entry.target] = _Life(life.began, life.is_sealed, due, proven)
     return lives
@@ -128,9 +128,10 @@ def _event_figures(lives: Mapping[str, _Life], start: datetime, end: datetime) -
 def _access_figures(rows: Sequence[LogRow]) -> list[Figure]:
     views = [row for row in rows if row.entry.action == "consultation"]
     exports = [row for row in rows if row.entry.action == "disclosure"]
-    refusals = [row for row in rows if _is_refusal(row.entry.details)]
-    codes = Counter(str(row.entry.details.get("code", NO_CODE)) for row in exports)
-    source = "custody log: entries of 'disclosure', by the reason code"
+    refusals = [row for row in rows if row.entry.action == REFUSAL]
+    codes = Counter(str(row.entry.details.get("reason_code", NO_CODE)) for row in exports)
+    kinds = Counter(str(row.entry.details.get("kind", "other")) for row in refusals)
+    source = "custody log: entries of 'disclosure', by 'reason_code' of their signed request"
     return [
         count("views", len(views), "custody log: entries of 'consultation'"),
         count("clips_viewed", len({row.entry.target for row in views}), "custody log: their targets"),
@@ -139,12 +140,9 @@ def _access_figures(rows: Sequence[LogRow]) -> list[Figure]:
         count(
             "approvals", sum(r.entry.action == "approval" for r in rows), "custody log: entries of 'approval'"
         ),
-        count("refusals", len(refusals), "custody log: entries whose details say that it was refused"),
+        count("refusals", len(refusals), "custody log: entries of 'refusal'"),
+        *breakdown("refusals_by_kind", kinds, "custody log: entries of 'refusal', by 'kind'"),
     ]
-
-
-def _is_refusal(details: Mapping[str, Any]) -> bool:
-    return details.get("refused") is True or details.get("outcome") == "refused"
 
 
 def _life_figures(lives: Mapping[str, _Life], start: datetime, until: datetime) -> list[Figure]:
@@ -161,7 +159,7 @@ def _life_figures(lives: Mapping[str, _Life], start: datetime, until: datetime) 
             "erased_on_time",
             on_time,
             len(erased),
-            "node log: proof within 2 h of the end that the intent names",
+            "node log: proof of 'erasure' within 2 h of 'ended_at' of its intent",
         ),
         Figure(
             "longest_life_days",
@@ -206,23 +204,23 @@ def _yield(verdicts: Sequence[str]) -> list[Figure]:
 
 
 def _alarms(rows: Sequence[LogRow]) -> list[Figure]:
-    alarms = Counter(_alarm(row.entry.why) for row in rows if row.entry.action == "alteration")
-    source = "both logs: entries of 'alteration', by kind"
+    alarms = Counter(
+        _alarm(row.entry) for row in rows if row.entry.action == "alteration" or "alarm" in row.entry.details
+    )
+    source = "both logs: entries of 'alteration' or with 'alarm' in their details, by their details"
     return [count("alarms", sum(alarms.values()), source), *breakdown("alarms_by_kind", alarms, source)]
 
 
-def _alarm(why: str) -> str:
-    for word, kind in (
-        ("media lost", "media lost"),
-        ("cut", "log cut"),
-        ("checkpoint", "checkpoint"),
-        ("tail", "log repaired"),
-        ("index", "index repaired"),
-        ("clock", "clock"),
-    ):
-        if word in why:
-            return kind
-    return "other"
+def _alarm(entry: LogEntry) -> str:
+    """Return what kind of alarm it is, by the entry's details; a log's own notices by their words."""
+    details = entry.details
+    if "alarm" in details:
+        return f"too many {details['alarm']}"
+    if "problems" in details:
+        return "log does not continue"
+    if "state" in details:
+        return {"lost": "media lost", "original": "no viewing copy"}.get(str(details["state"]), "other")
+    return _NOTICES.get(entry.why, "other")
 
 
 def _monthly(moments: Iterable[datetime], source: str) -> tuple[Figure, ...]:
