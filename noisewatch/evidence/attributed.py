@@ -5,6 +5,7 @@ It reads ``statements["attribution"]`` of the signed record, nothing else: what 
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -91,6 +92,15 @@ def mark(still: NDArray[np.uint8], said: Mapping[str, Any], *, at_s: float) -> N
     if side:
         _arrow(pen, corners, side, line)
     return np.asarray(image, dtype=np.uint8)
+
+
+def to_jpeg(picture: NDArray[np.uint8]) -> bytes:
+    """Return a picture as JPEG, at most 1280 wide; a still is to look at, the clip is the proof."""
+    image = Image.fromarray(picture)
+    image.thumbnail((1280, 1280))
+    buffer = io.BytesIO()
+    image.save(buffer, format="JPEG", quality=88)
+    return buffer.getvalue()
 
 
 def _arrow(

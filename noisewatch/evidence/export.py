@@ -14,9 +14,8 @@ from typing import Any
 
 from noisewatch import __version__
 from noisewatch.errors import PermissionRefusedError, TryAgainError, UsageError
-from noisewatch.evidence import bagit, jsonform, package, proofs, quota, sshsig, stamp, witness
+from noisewatch.evidence import approval, bagit, jsonform, package, proofs, quota, sshsig, stamp, witness
 from noisewatch.evidence.access import Access, Who, prepare
-from noisewatch.evidence.attributed import still_at_s
 from noisewatch.evidence.custody import Custody
 from noisewatch.evidence.durable import read_bounded, storage_errors, write_atomic
 from noisewatch.evidence.recipient import Recipient, read_recipient
@@ -47,7 +46,10 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What an export made; ``data_sha256`` is the hash of the payload's manifest."""
+    """What an export made; ``data_sha256`` is the hash of the payload's manifest.
+
+    ``missing`` names what a package should hold and was not at hand.
+    """
 
     event_id: str
     package: Path
@@ -56,6 +58,7 @@ class Exported:
     is_trial: bool
     alarms: tuple[str, ...] = ()
     stamp: str = "none"
+    missing: tuple[str, ...] = ()
 
 
 def export(
@@ -108,7 +111,7 @@ def export(
     clear = access.open(signed, part=part, **({} if recipient is None else {"for": recipient.text}))
     unfit = witness.remember(opened, node, node_pem=found.node_pem, event_id=order.event_id, now=request.at)
     alarms += tuple(f"the box's log does not continue what custody saw of it: {one}" for one in unfit)
-    files = _files(order, access, clear, signed=signed, stamping=stamping, node=node)
+    files, missing = _files(order, access, clear, signed=signed, stamping=stamping, node=node)
     return Exported(
         event_id=order.event_id,
         package=_write(files, order, request, out=out, recipient=recipient),
@@ -117,6 +120,7 @@ def export(
         is_trial=found.record.is_trial,
         alarms=alarms,
         stamp=_stamp_state(files, stamping),
+        missing=tuple(missing),
     )
 
 
@@ -128,19 +132,20 @@ def _files(
     signed: SignedRequest,
     stamping: stamp.StampAuthority | None,
     node: Path,
-) -> dict[str, bytes]:
+) -> tuple[dict[str, bytes], list[str]]:
     """Make every file of the package, signed by the officer and stamped where custody named an authority."""
     request, found, opened = access.request, access.found, access.opened
-    parts = _parts(order, found, clear, signed=signed, opened=opened, node=node)
+    parts, missing = _parts(order, found, clear, signed=signed, opened=opened, node=node)
     if stamping is not None:
         parts = replace(parts, stamp_root=stamping.root_pem)
-    return package.assemble(
+    files = package.assemble(
         parts,
         info=_info(order, found, request, opened),
         sign=lambda data: sshsig.sign(data, key=request.actor.ssh_key, namespace=sshsig.PACKAGE_NAMESPACE),
         stamp=lambda signature: _stamp(signature, stamping),
         note=package.disposal_note(order.dispose_by),
     )
+    return files, missing
 
 
 def _write(
@@ -199,42 +204,30 @@ def _check_target(out: Path) -> None:
 
 def _parts(
     order: Order, found: Found, clear: dict[str, bytes], *, signed: SignedRequest, opened: Custody, node: Path
-) -> package.Parts:
+) -> tuple[package.Parts, list[str]]:
+    """Gather everything that a package holds; and what of it is not at hand."""
     # heavy: matplotlib, PyAV and fpdf are imported only where a report is made
-    from noisewatch.evidence import film, plots, report
-    from noisewatch.evidence.levels import read_levels
+    from noisewatch.evidence.payload import make_payload
 
-    record, words = found.record, Words(order.language)
     part = "original" if order.original else "viewing"
-    seen = film.read_film(clear[part], still_at_s=still_at_s(record))
-    scale = next(
-        (media.description.get("pascal_per_unit") for media in record.media if media.name == part), None
-    )
-    levels_png = plots.plot_levels(read_levels(clear["levels"]), record, words)
-    spectrogram_png = plots.plot_spectrogram(
-        seen.sound, rate_hz=seen.rate_hz, pascal_per_unit=scale, words=words
+    name = CLIP_NAMES[part]
+    shown, missing = make_payload(
+        found,
+        clip=clear[part],
+        clip_name=name,
+        levels=clear["levels"],
+        words=Words(order.language),
+        node=node,
     )
     node_log = proofs.excerpt(node / "log" / "node.jsonl", order.event_id)
     custody_log = proofs.excerpt(opened.log_path, order.event_id)
-    shown = report.ReportParts(
-        record=record,
-        event_json=found.signed,
-        clip_name=CLIP_NAMES[part],
-        clip_sha256=hashlib.sha256(clear[part]).hexdigest(),
-        levels_sha256=hashlib.sha256(clear["levels"]).hexdigest(),
-        still=seen.still,
-        levels_png=levels_png,
-        spectrogram_png=spectrogram_png,
-    )
-    return package.Parts(
+    parts = package.Parts(
         event_json=found.signed,
         event_p7s=found.p7s,
-        clip_name=CLIP_NAMES[part],
+        clip_name=name,
         clip=clear[part],
         levels_csv=clear["levels"],
-        levels_png=levels_png,
-        spectrogram_png=spectrogram_png,
-        report_pdf=report.make_report(shown, words),
+        shown=shown,
         request=signed.data,
         request_signature=signed.signature,
         node_rows=node_log.rows,
@@ -245,7 +238,9 @@ def _parts(
         authority_pem=opened.authority_pem(),
         node_pem=found.node_pem,
         allowed_signers=read_bounded(opened.trust / "allowed_signers", max_bytes=jsonform.MAX_BYTES),
+        approval=approval.newest(custody_log.rows) if order.original else None,
     )
+    return parts, missing
 
 
 def _info(order: Order, found: Found, request: Request, opened: Custody) -> list[tuple[str, str]]:

@@ -40,6 +40,14 @@ def read_film(data: bytes, *, still_at_s: float) -> Film:
         raise InputError(f"cannot be read as a film ({error})", where="clip") from error
 
 
+def read_still(data: bytes, *, still_at_s: float) -> NDArray[np.uint8] | None:
+    """Return the last picture shown at or before a moment, RGB; None where there is none. Raises as above."""
+    try:
+        return _read_still(data, still_at_s)
+    except (av.FFmpegError, ValueError) as error:
+        raise InputError(f"cannot be read as a film ({error})", where="clip") from error
+
+
 def _read_sound(data: bytes) -> tuple[NDArray[np.float32], int]:
     with av.open(io.BytesIO(data), mode="r") as container:
         if not container.streams.audio:

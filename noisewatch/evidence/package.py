@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -13,28 +14,34 @@ from pathlib import Path
 from typing import Any
 
 from noisewatch.errors import UsageError
-from noisewatch.evidence import bagit, jsonform
-from noisewatch.evidence.durable import fsync_folder, storage_errors, write_atomic
-from noisewatch.evidence.stamp import ROOT
-from noisewatch.evidence.verify import (
+from noisewatch.evidence import bagit, jsonform, leftovers
+from noisewatch.evidence.contents import (
+    APPROVAL,
+    APPROVAL_SIGNATURE,
     CUSTODY_CHECKPOINT,
     EVENT,
     EVENT_SIGNATURE,
     KNOWN,
     LEVELS,
     NODE_CHECKPOINT,
+    OF_ORIGINAL,
+    OPTIONAL,
     PROOFS,
     REQUEST,
     REQUEST_SIGNATURE,
 )
+from noisewatch.evidence.durable import fsync_folder, storage_errors, write_atomic
+from noisewatch.evidence.stamp import ROOT
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
     """What goes into a package, in the clear.
 
-    ``data`` of the same event is the same bytes in every export; who asked, why and when stand in
-    ``request`` and in the custody rows, outside ``data/``.
+    ``data`` of the same event and language is the same bytes in every export; who asked, why and when stand
+    in ``request`` and in the custody rows, outside ``data/``. ``shown`` holds report, plots, stills, tables
+    and what the record refers to, by path below the package; ``approval`` a supervisor's request and
+    signature, where the clip is an original.
     """
 
     event_json: bytes
@@ -42,9 +49,7 @@ class Parts:
     clip_name: str
     clip: bytes
     levels_csv: bytes
-    levels_png: bytes
-    spectrogram_png: bytes
-    report_pdf: bytes
+    shown: Mapping[str, bytes]
     request: bytes
     request_signature: bytes
     node_rows: bytes
@@ -56,6 +61,7 @@ class Parts:
     node_pem: bytes
     allowed_signers: bytes
     stamp_root: bytes = b""
+    approval: tuple[bytes, bytes] | None = None
 
 
 def assemble(
@@ -86,9 +92,7 @@ def assemble(
         LEVELS: parts.levels_csv,
         EVENT: parts.event_json,
         EVENT_SIGNATURE: parts.event_p7s,
-        "data/plots/levels.png": parts.levels_png,
-        "data/plots/spectrogram.png": parts.spectrogram_png,
-        "data/report.pdf": parts.report_pdf,
+        **parts.shown,
     }
     tags = {
         "README.txt": note + _template("README.txt"),
@@ -104,6 +108,8 @@ def assemble(
         "keys/node.pem": parts.node_pem,
         "keys/allowed_signers": parts.allowed_signers,
     }
+    if parts.approval is not None:
+        tags[APPROVAL], tags[APPROVAL_SIGNATURE] = parts.approval
     if parts.stamp_root:
         tags[ROOT] = parts.stamp_root
     files = bagit.make_bag(payload, tags, info=info)
@@ -129,8 +135,11 @@ def disposal_note(day: date | None) -> bytes:
 
 def verify_script() -> bytes:
     """Return ``verify.sh`` as it goes into packages and to verifiers."""
-    known = "\n".join(sorted(KNOWN)).encode("ascii")
-    return _template("verify.sh").replace(b"@KNOWN@", known)
+    lists = {b"@KNOWN@": KNOWN, b"@OPTIONAL@": OPTIONAL, b"@OF_ORIGINAL@": OF_ORIGINAL}
+    script = _template("verify.sh")
+    for mark, names in lists.items():
+        script = script.replace(mark, "\n".join(sorted(names)).encode("ascii"))
+    return script
 
 
 def _template(name: str) -> bytes:
@@ -168,7 +177,9 @@ def write_package(files: Mapping[str, bytes], *, out: Path, name: str) -> Path:
         raise UsageError("stands there already", where=target, remedy="choose another --out")
     with storage_errors(out):
         out.mkdir(parents=True, exist_ok=True, mode=0o700)
+        leftovers.remove(out)
         partial = Path(tempfile.mkdtemp(prefix=f".{name}.", suffix=".tmp", dir=out))
+        lock = leftovers.hold(partial)
     try:
         _fill(partial, files)
         with storage_errors(target):
@@ -178,6 +189,8 @@ def write_package(files: Mapping[str, bytes], *, out: Path, name: str) -> Path:
         with suppress(OSError):
             shutil.rmtree(partial)
         raise
+    finally:
+        os.close(lock)
     return target
 
 

@@ -3,7 +3,8 @@
 ``trust/allowed_signers`` lists their SSH keys as ``ssh-keygen`` reads them. A signature is bound to a
 namespace, so that one made for one purpose cannot stand for another:
 
-- ``noisewatch-access``: a person's request to see, approve or export something;
+- ``noisewatch-access``: an officer's request to see or export something;
+- ``noisewatch-approve``: a supervisor's approval of an original;
 - ``noisewatch-package``: an officer's signature over an exported package.
 
 Times in that file are UTC: read it with ``TZ=UTC0`` (OpenSSH before 9.1 does not know a ``Z`` behind them).
@@ -38,7 +39,7 @@ ROLES = ("officer", "supervisor")
 #: What a person of a role may sign: a supervisor approves, but only an officer signs a package.
 NAMESPACES = {
     "officer": ("noisewatch-access", "noisewatch-package"),
-    "supervisor": ("noisewatch-access",),
+    "supervisor": ("noisewatch-access", "noisewatch-approve"),
 }
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")

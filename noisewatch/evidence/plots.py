@@ -1,4 +1,4 @@
-"""Two plots of a package, as PNG whose bytes depend on the event alone."""
+"""The plots of a package: level history and spectrogram, as PNG whose bytes depend on the event alone."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from noisewatch.records import EventRecord
 
 REFERENCE_PA = 20e-6
 DPI = 150
-_STYLE: Any = {
+#: Of every plot of a package.
+STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
     "axes.spines.top": False,
@@ -38,8 +39,8 @@ _RANGE_DB = 60.0
 def plot_levels(table: LevelTable, record: EventRecord, words: Words) -> bytes:
     """Return the level history: LAF, LCeq and LCpeak over the clip, the event shaded, the peak marked."""
     clip_start_s = record.clip.start_s
-    with matplotlib.rc_context(_STYLE):
-        figure, axes = _figure(height_in=3.4)
+    with matplotlib.rc_context(STYLE):
+        figure, axes = new_figure(height_in=3.4)
         for column, label, colour, width, style in _LINES:
             axes.plot(table.end_s, table.levels_db[column], style, color=colour, linewidth=width, label=label)
         axes.axvspan(
@@ -54,7 +55,7 @@ def plot_levels(table: LevelTable, record: EventRecord, words: Words) -> bytes:
         axes.set_xlabel(words("time_axis"))
         axes.set_ylabel(words("level_axis"))
         axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
-        return _png(figure)
+        return to_png(figure)
 
 
 def plot_spectrogram(
@@ -74,8 +75,8 @@ def plot_spectrogram(
         The language of the axes.
     """
     time_s, edges_hz, levels_db = band_levels(sound, rate_hz=rate_hz, pascal_per_unit=pascal_per_unit)
-    with matplotlib.rc_context(_STYLE):
-        figure, axes = _figure(height_in=3.6)
+    with matplotlib.rc_context(STYLE):
+        figure, axes = new_figure(height_in=3.6)
         axes.grid(visible=False)
         top_db = float(np.max(levels_db))
         mesh = axes.pcolormesh(
@@ -92,7 +93,7 @@ def plot_spectrogram(
         axes.set_xlabel(words("time_axis"))
         axes.set_ylabel(words("frequency_axis"))
         figure.colorbar(mesh, ax=axes, label=words("band_level"), pad=0.015)
-        return _png(figure)
+        return to_png(figure)
 
 
 def band_levels(
@@ -131,13 +132,15 @@ def band_levels(
     return time_s, edges_hz, levels_db
 
 
-def _figure(*, height_in: float) -> tuple[Figure, matplotlib.axes.Axes]:
+def new_figure(*, height_in: float) -> tuple[Figure, matplotlib.axes.Axes]:
+    """Return a figure as wide as a page, and its axes."""
     figure = Figure(figsize=(7.6, height_in), dpi=DPI, layout="constrained")
     FigureCanvasAgg(figure)
     return figure, figure.add_subplot()
 
 
-def _png(figure: Figure) -> bytes:
+def to_png(figure: Figure) -> bytes:
+    """Return a figure as PNG that names no software and no date."""
     buffer = io.BytesIO()
     # no software, no date: the same event gives the same bytes
     figure.savefig(buffer, format="png", metadata={"Software": None})

@@ -7,25 +7,22 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import matplotlib
-from fpdf import FPDF
 from fpdf.enums import XPos, YPos
 from fpdf.fonts import FontFace
 from numpy.typing import NDArray
 from PIL import Image
 
-from noisewatch.evidence.attributed import attribution_of, box_at, mark, sentence, still_at_s
+from noisewatch.evidence.attributed import attribution_of, box_at, mark, sentence, still_at_s, to_jpeg
+from noisewatch.evidence.contents import CALIBRATION, CARD
+from noisewatch.evidence.report_page import DARK, RULE, Page
 from noisewatch.evidence.summary import summary
 from noisewatch.evidence.words import Words
 from noisewatch.records import EventRecord, ScoredWindow
 
-_DARK, _GREY, _RED, _BLUE = (25, 25, 25), (105, 105, 105), (176, 0, 32), (0, 82, 130)
-_LABEL_MM = 36.0
 _STILL_MM = 101.0
 #: Of the first page: what, and how loud.
 _BOLD_ROWS = (0, 3)
@@ -34,7 +31,11 @@ _MAX_WINDOWS = 40
 
 @dataclass(frozen=True, slots=True)
 class ReportParts:
-    """What a report shows: the record and its bytes, the clip's name and hash, the still and the plots."""
+    """What a report shows: the record and its bytes, the clip's name and hash, the still and the plots.
+
+    ``plots`` are PNG by the name under which ``templates/report.toml`` has their title and caption;
+    ``enclosed`` are the paths of what else the package holds.
+    """
 
     record: EventRecord
     event_json: bytes
@@ -42,8 +43,8 @@ class ReportParts:
     clip_sha256: str
     levels_sha256: str
     still: NDArray[Any] | None
-    levels_png: bytes
-    spectrogram_png: bytes
+    plots: Mapping[str, bytes]
+    enclosed: frozenset[str] = frozenset()
 
 
 def make_report(parts: ReportParts, words: Words) -> bytes:
@@ -61,106 +62,23 @@ def make_report(parts: ReportParts, words: Words) -> bytes:
     bytes
         The same bytes for the same event and language: dates come from the event, no producer is named.
     """
-    page = _Page(parts.record, words)
+    page = Page(parts.record, words)
     _first_page(page, parts, words)
     page.add_page()
-    _plot(page, "levels", parts.levels_png, words)
-    _plot(page, "spectrogram", parts.spectrogram_png, words)
+    for name, data in parts.plots.items():
+        _plot(page, name, data, words)
     _decision(page, parts.record, words)
+    _budget(page, parts.record, words)
     _treatment(page, parts, words)
+    _enclosed(page, parts, words)
     _verification(page, parts, words)
     return bytes(page.output())
 
 
-class _Page(FPDF):
-    """A4 with a head and a foot on each page."""
-
-    def __init__(self, record: EventRecord, words: Words) -> None:
-        super().__init__(format="A4")
-        self._record = record
-        self._words = words
-        fonts = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
-        for style, name in (("", "DejaVuSans.ttf"), ("B", "DejaVuSans-Bold.ttf")):
-            self.add_font("DejaVu", style, fonts / name)
-        self.add_font("Mono", "", fonts / "DejaVuSansMono.ttf")
-        self.set_margins(16, 14, 16)
-        self.set_auto_page_break(auto=True, margin=18)
-        self.set_title(f"{words('title')} {record.event.id}")
-        self.set_lang(words.language)
-        self.set_creator("noisewatch")
-        self.set_producer("noisewatch")
-        self.set_creation_date(record.captured_at)
-        self.alias_nb_pages()
-        self.add_page()
-
-    def header(self) -> None:
-        """Print what this is and, on every page, that it is a trial or no evidence."""
-        self.set_font("DejaVu", "", 8)
-        self.set_text_color(*_GREY)
-        self.cell(0, 4, f"noisewatch · {self._words('event')} {self._record.event.id}", align="R")
-        self.ln(5)
-        if self._record.is_trial:
-            self.banner(self._words("trial"))
-        elif not self._record.is_evidence:
-            self.banner(self._words("not_evidence", why="; ".join(self._record.not_evidence_because)))
-
-    def footer(self) -> None:
-        """Print the page's number and what readings are."""
-        self.set_y(-14)
-        self.set_font("DejaVu", "", 7)
-        self.set_text_color(*_GREY)
-        self.multi_cell(150, 3.4, self._words("indication"), new_x=XPos.RIGHT, new_y=YPos.TOP)
-        self.cell(0, 3.4, self._words("page", number=self.page_no(), total="{nb}"), align="R")
-
-    def banner(self, text: str) -> None:
-        """Print a warning that nobody can overlook."""
-        self.set_fill_color(*_RED)
-        self.set_text_color(255, 255, 255)
-        self.set_font("DejaVu", "B", 9)
-        self.multi_cell(0, 6, text, fill=True, align="C", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
-        self.ln(2)
-
-    def heading(self, text: str, *, room_mm: float = 30.0) -> None:
-        """Print a heading, on the next page where less than ``room_mm`` is left below it."""
-        if self.will_page_break(room_mm):
-            self.add_page()
-        self.ln(2)
-        self.set_font("DejaVu", "B", 11.5)
-        self.set_text_color(*_BLUE)
-        self.multi_cell(0, 6.5, text, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
-
-    def text_block(self, text: str, *, size: float = 9.0, grey: bool = False) -> None:
-        """Print a paragraph."""
-        self.set_font("DejaVu", "", size)
-        self.set_text_color(*(_GREY if grey else _DARK))
-        self.multi_cell(0, size * 0.5, text, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
-        self.ln(1)
-
-    def row(self, label: str, text: str, *, bold: bool = False) -> None:
-        """Print a label and what it says beside it."""
-        self.set_font("DejaVu", "", 9)
-        self.set_text_color(*_GREY)
-        top = self.get_y()
-        self.multi_cell(_LABEL_MM, 5, label, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
-        below_label = self.get_y()
-        self.set_xy(self.l_margin + _LABEL_MM, top)
-        self.set_font("DejaVu", "B" if bold else "", 9.5)
-        self.set_text_color(*_DARK)
-        self.multi_cell(0, 5, text, align="L", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
-        self.set_y(max(self.get_y(), below_label) + 0.8)
-
-    def code(self, text: str) -> None:
-        """Print a command or a hash as it is."""
-        self.set_font("Mono", "", 7.6)
-        self.set_text_color(*_DARK)
-        self.multi_cell(0, 4.2, text, align="L", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
-        self.ln(0.6)
-
-
-def _first_page(page: _Page, parts: ReportParts, words: Words) -> None:
+def _first_page(page: Page, parts: ReportParts, words: Words) -> None:
     record = parts.record
     page.set_font("DejaVu", "B", 18)
-    page.set_text_color(*_DARK)
+    page.set_text_color(*DARK)
     page.cell(0, 10, words("title"), new_x=XPos.LMARGIN, new_y=YPos.NEXT)
     page.ln(1)
     for number, (label, text) in enumerate(summary(record, words)):
@@ -175,9 +93,19 @@ def _first_page(page: _Page, parts: ReportParts, words: Words) -> None:
         if not reason.startswith("trial"):  # the banner says that already
             page.text_block(f"• {reason}", size=8, grey=True)
     _still(page, parts, words)
+    _kept(page, record, words)
 
 
-def _still(page: _Page, parts: ReportParts, words: Words) -> None:
+def _kept(page: Page, record: EventRecord, words: Words) -> None:
+    """Say what was and was not kept; of a record whose voices were not treated it may not be said."""
+    if record.privacy.get("voices", "none") == "none":
+        return
+    page.heading(words("kept"), room_mm=26)
+    page.text_block(words("kept_yes"), size=8.5)
+    page.text_block(words("kept_no"), size=8.5)
+
+
+def _still(page: Page, parts: ReportParts, words: Words) -> None:
     record = parts.record
     shown_s = still_at_s(record)
     later_s = shown_s - (record.event.peak_s - record.clip.start_s)
@@ -192,26 +120,18 @@ def _still(page: _Page, parts: ReportParts, words: Words) -> None:
     still = mark(parts.still, attribution_of(record), at_s=shown_s)
     height, width = still.shape[:2]
     shown_mm = min(page.epw, _STILL_MM * width / height)
-    page.image(_jpeg(still), x=page.l_margin, w=shown_mm)
+    page.image(io.BytesIO(to_jpeg(still)), x=page.l_margin, w=shown_mm)
 
 
-def _jpeg(picture: NDArray[Any]) -> io.BytesIO:
-    """Return a picture as JPEG in memory; a still is to look at, the clip is the proof."""
-    image = Image.fromarray(picture)
-    image.thumbnail((960, 960))
-    buffer = io.BytesIO()
-    image.save(buffer, format="JPEG", quality=88)
-    buffer.seek(0)
-    return buffer
-
-
-def _plot(page: _Page, name: str, data: bytes, words: Words) -> None:
-    page.heading(words(f"{name}_title"), room_mm=98)
+def _plot(page: Page, name: str, data: bytes, words: Words) -> None:
+    with Image.open(io.BytesIO(data)) as image:
+        high_mm = page.epw * image.height / image.width
+    page.heading(words(f"{name}_title"), room_mm=high_mm + 22)
     page.image(io.BytesIO(data), w=page.epw)
     page.text_block(words(f"{name}_caption"), size=8, grey=True)
 
 
-def _decision(page: _Page, record: EventRecord, words: Words) -> None:
+def _decision(page: Page, record: EventRecord, words: Words) -> None:
     event = record.event
     page.heading(words("decision"), room_mm=60 + 4.6 * min(len(event.windows), 20))
     page.row(words("signature"), f"{event.signature} {event.version}")
@@ -221,19 +141,7 @@ def _decision(page: _Page, record: EventRecord, words: Words) -> None:
     header = ("window", "probability", "loud_enough", "other_source", "match")
     rows = [[words(key) if key != "loud_enough" else f"LAFmax dB · {words(key)}" for key in header]]
     rows += [_window_row(window, record.clip.start_s, words) for window in shown_windows(event.windows)]
-    page.set_font("DejaVu", "", 8)
-    page.set_text_color(*_DARK)
-    with page.table(
-        rows=rows,
-        col_widths=(24, 30, 34, 24, 16),
-        text_align=("LEFT", "RIGHT", "RIGHT", "LEFT", "LEFT"),
-        line_height=4.4,
-        gutter_width=2,
-        headings_style=FontFace(emphasis="BOLD", fill_color=(235, 240, 245)),
-        borders_layout="HORIZONTAL_LINES",
-    ):
-        pass
-    page.ln(2)
+    _table(page, rows, widths=(24, 30, 34, 24, 16), align=("LEFT", "RIGHT", "RIGHT", "LEFT", "LEFT"))
 
 
 def shown_windows(windows: Sequence[ScoredWindow]) -> list[ScoredWindow]:
@@ -255,7 +163,7 @@ def _window_row(window: ScoredWindow, clip_start_s: float, words: Words) -> list
     ]
 
 
-def _treatment(page: _Page, parts: ReportParts, words: Words) -> None:
+def _treatment(page: Page, parts: ReportParts, words: Words) -> None:
     record = parts.record
     page.heading(words("treatment"))
     for key in ("voices", "bystanders"):
@@ -275,13 +183,52 @@ def _treatment(page: _Page, parts: ReportParts, words: Words) -> None:
     page.row(
         words("calibration"), str(record.calibration.get("sentence", record.calibration.get("state", "–")))
     )
-    terms = [
-        f"{term.get('name')} {words.number(float(term.get('standard_uncertainty_db', 0)), 2)}"
-        for term in record.uncertainty
-    ]
-    if terms:
-        page.row(words("uncertainty"), "; ".join(terms))
     page.row(words("software"), record.software)
+
+
+def _budget(page: Page, record: EventRecord, words: Words) -> None:
+    terms = [term for term in record.uncertainty if float(term.get("standard_uncertainty_db", 0)) > 0]
+    if not terms:
+        return
+    page.heading(words("budget"), room_mm=30 + 4.6 * len(terms))
+    page.text_block(words("budget_caption"), size=8, grey=True)
+    rows = [[words("term"), "dB", words("term_source")]]
+    rows += [
+        [
+            str(term.get("name")),
+            words.number(float(term["standard_uncertainty_db"]), 2),
+            str(term.get("source", "")),
+        ]
+        for term in terms
+    ]
+    _table(page, rows, widths=(34, 12, 90), align=("LEFT", "RIGHT", "LEFT"))
+
+
+def _enclosed(page: Page, parts: ReportParts, words: Words) -> None:
+    page.heading(words("enclosed"), room_mm=36)
+    held = {"enclosed_calibration": CALIBRATION, "enclosed_signature": CARD}
+    keys = [key for key, name in held.items() if name in parts.enclosed]
+    for key in ("enclosed_tables", "enclosed_stills", *keys):
+        page.text_block(f"• {words(key)}", size=8.5)
+
+
+def _table(
+    page: Page, rows: Sequence[Sequence[str]], *, widths: tuple[int, ...], align: tuple[str, ...]
+) -> None:
+    page.set_font("DejaVu", "", 8)
+    page.set_text_color(*DARK)
+    page.set_draw_color(*RULE)
+    with page.table(
+        rows=rows,
+        col_widths=widths,
+        text_align=align,
+        line_height=4.4,
+        gutter_width=2,
+        headings_style=FontFace(emphasis="BOLD", fill_color=(235, 240, 245)),
+        borders_layout="HORIZONTAL_LINES",
+    ):
+        pass
+    page.ln(2)
 
 
 def _clock(record: EventRecord, words: Words) -> str:
@@ -295,7 +242,7 @@ def _clock(record: EventRecord, words: Words) -> str:
     return ", ".join(parts)
 
 
-def _verification(page: _Page, parts: ReportParts, words: Words) -> None:
+def _verification(page: Page, parts: ReportParts, words: Words) -> None:
     page.heading(words("verify"), room_mm=60)
     page.text_block(words("verify_text"))
     page.code("sh verify.sh TRUST PACKAGE\nnoisewatch clips verify PACKAGE --trust TRUST")

@@ -1,6 +1,7 @@
 """A request as a document that its person signed: who wants to do what to what, why, for which case, when.
 
-Signed by the person's SSH key for the namespace ``noisewatch-access`` (by file, ssh-agent or token), and
+Signed by the person's SSH key for the namespace ``noisewatch-access``, an approval for
+``noisewatch-approve`` (by file, ssh-agent or token), and
 admitted only after it was verified against ``trust/allowed_signers``: before anything is logged or opened.
 Each request carries a nonce that custody remembers (``requests/NONCE``), so that none counts twice, and a
 time that must be now. The log's entry carries the request and its signature; a package those of its export.
@@ -82,6 +83,11 @@ def check_reason_code(code: str) -> str:
     return code
 
 
+def namespace_of(action: str) -> str:
+    """Return what a signature over a request of this action is for: an approval is a supervisor's alone."""
+    return sshsig.APPROVAL_NAMESPACE if action == "approval" else sshsig.ACCESS_NAMESPACE
+
+
 def sign(
     actor: Actor,
     custody: Custody,
@@ -131,9 +137,7 @@ def sign(
         "trial": custody.is_trial,
     }
     data = jsonform.document_to_bytes(document) + b"\n"
-    return SignedRequest(
-        document, data, sshsig.sign(data, key=actor.ssh_key, namespace=sshsig.ACCESS_NAMESPACE)
-    )
+    return SignedRequest(document, data, sshsig.sign(data, key=actor.ssh_key, namespace=namespace_of(action)))
 
 
 def admit(
@@ -196,7 +200,7 @@ def _check(
             signature,
             allowed_signers=_trusted(custody, "allowed_signers"),
             revoked=_trusted(custody, "revoked"),
-            namespace=sshsig.ACCESS_NAMESPACE,
+            namespace=namespace_of(action),
             at=now,
         )
     except AnswerIsNo as error:

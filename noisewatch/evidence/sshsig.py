@@ -18,6 +18,8 @@ from noisewatch.evidence import tools
 PACKAGE_NAMESPACE = "noisewatch-package"
 #: What a person's signature over a request is for.
 ACCESS_NAMESPACE = "noisewatch-access"
+#: What a supervisor's approval is for; ``allowed_signers`` gives it to nobody else.
+APPROVAL_NAMESPACE = "noisewatch-approve"
 
 _ARMOR = re.compile(
     rb"-----BEGIN SSH SIGNATURE-----\n"

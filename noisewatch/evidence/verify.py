@@ -8,62 +8,38 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from noisewatch.errors import AnswerIsNo, InputError
-from noisewatch.evidence import bagit, cms, jsonform, proofs, sshsig, stamp
+from noisewatch.evidence import approval, bagit, calibrated, cms, jsonform, proofs, references, sshsig, stamp
 from noisewatch.evidence.bagit import Problem
+from noisewatch.evidence.contents import (
+    CLIPS,
+    CUSTODY_CHECKPOINT,
+    EVENT,
+    EVENT_SIGNATURE,
+    KNOWN,
+    LEVELS,
+    LOGS,
+    NODE_CHECKPOINT,
+    OF_ORIGINAL,
+    OPTIONAL,
+    PAIRS,
+    PROOFS,
+    REQUEST,
+    REQUEST_SIGNATURE,
+    SIGNATURE_TOML,
+)
+from noisewatch.evidence.levels import read_levels
 from noisewatch.evidence.log import row_from_line
+from noisewatch.evidence.recompute import Recomputed, recompute
 from noisewatch.evidence.seal import ROLE_CUSTODY_LOG, ROLE_NODE, role_of
 from noisewatch.evidence.trust import Trust, is_revoked, read_trust
 from noisewatch.records import EventRecord
 
-EVENT = "data/event.json"
-EVENT_SIGNATURE = "data/event.json.p7s"
-REQUEST = "custody/request.json"
-#: The officer's signature over the request, for the namespace of requests.
-REQUEST_SIGNATURE = "custody/request.json.sig"
-#: Parts of an event and where they stand in a package; exactly one of the two clips is there.
-CLIPS = {"data/clip.mp4": "viewing", "data/original.mp4": "original"}
-LEVELS = "data/levels.csv"
-LOGS = ("custody/node.jsonl", "custody/custody.jsonl")
-NODE_CHECKPOINT = "custody/node.checkpoint"
-CUSTODY_CHECKPOINT = "custody/custody.checkpoint"
-PROOFS = "custody/proofs.json"
-#: Every file of a package but the clip.
-KNOWN = (
-    *(
-        "bag-info.txt",
-        "bagit.txt",
-        "README.txt",
-        "verify.sh",
-        bagit.MANIFEST,
-        bagit.TAG_MANIFEST,
-        bagit.SIGNATURE,
-    ),
-    *(
-        EVENT,
-        EVENT_SIGNATURE,
-        LEVELS,
-        "data/plots/levels.png",
-        "data/plots/spectrogram.png",
-        "data/report.pdf",
-    ),
-    *(
-        REQUEST,
-        REQUEST_SIGNATURE,
-        *LOGS,
-        NODE_CHECKPOINT,
-        CUSTODY_CHECKPOINT,
-        PROOFS,
-        "keys/ca.pem",
-        "keys/node.pem",
-        "keys/allowed_signers",
-    ),
-)
 CLIP_DURATION = "10.000"
 #: Clocks of custody and of the stamp authority may differ by this much.
 STAMP_TOLERANCE = timedelta(minutes=5)
@@ -76,6 +52,7 @@ class Verdict:
     ``origin`` is "verified" where everything is good and ``trust`` was given, "unverified" where no trust
     was given, "refused" where trust was given and something is wrong. ``stamp`` is the moment of the time
     stamp, "pending" where the package waits for one, "none" where no authority was configured.
+    ``recomputed`` is level and decision made again from the package, None where that cannot be.
     """
 
     valid: bool
@@ -87,9 +64,11 @@ class Verdict:
     is_trial: bool = False
     is_evidence: bool = False
     stamp: str = "none"
+    recomputed: Recomputed | None = None
 
     def to_document(self) -> dict[str, Any]:
         """Return the verdict as ``clips verify --json`` prints it (design section 11)."""
+        again = self.recomputed
         return {
             "valid": self.valid,
             "origin": self.origin,
@@ -100,6 +79,7 @@ class Verdict:
             "trial": self.is_trial,
             "evidence": self.is_evidence,
             "stamp": self.stamp,
+            "recomputed": None if again is None else asdict(again),
         }
 
 
@@ -176,10 +156,12 @@ def _own_copies(files: Mapping[str, bytes]) -> Trust:
 
 
 def _check_names(files: Mapping[str, bytes]) -> list[Problem]:
-    clip = "data/original.mp4" if "data/original.mp4" in files else "data/clip.mp4"
-    known = {*KNOWN, clip}
+    is_original = "data/original.mp4" in files
+    known = {*KNOWN, *(("data/original.mp4", *OF_ORIGINAL) if is_original else ("data/clip.mp4",))}
+    for pair in PAIRS:
+        known |= set(pair) if pair[0] in files else set()
     # a stamp comes after the signature, or never; its root is listed in the tag manifest like any other file
-    belongs = {*known, stamp.ROOT, bagit.STAMP}
+    belongs = {*known, *OPTIONAL, stamp.ROOT, bagit.STAMP}
     more = [Problem(name, "does not belong in a package") for name in sorted(files) if name not in belongs]
     return more + [Problem(name, "is missing") for name in sorted(known) if name not in files]
 
@@ -194,6 +176,12 @@ def _check_content(files: Mapping[str, bytes], *, anchors: Trust, problems: list
         _check_parts(files, record, problems)
         _check_rows(files, record.event.id, request, problems)
         _check_proofs(files, anchors=anchors, problems=problems)
+        more = [
+            *approval.problems_of(files, event_id=record.event.id, request=request, anchors=anchors),
+            *references.problems_of_signature(files, record.event.signature_sha256),
+            *calibrated.problems_of(files, record, anchors=anchors),
+        ]
+        problems += [Problem(part, what) for part, what in more]
         if request is not None and request.get("target") != record.event.id:
             problems.append(Problem(REQUEST, "is about another event"))
     return Verdict(
@@ -206,7 +194,16 @@ def _check_content(files: Mapping[str, bytes], *, anchors: Trust, problems: list
         is_trial=record is not None and record.is_trial,
         is_evidence=record is not None and record.is_evidence,
         stamp=stamped,
+        recomputed=None if record is None else _recompute(files, record),
     )
+
+
+def _recompute(files: Mapping[str, bytes], record: EventRecord) -> Recomputed | None:
+    """Make level and decision again; what differs is said and refuses nothing: the box signed both."""
+    try:
+        return recompute(record, read_levels(files[LEVELS]), settings=files.get(SIGNATURE_TOML))
+    except (KeyError, InputError):
+        return None
 
 
 def _check_stamp(

@@ -117,7 +117,7 @@ def test_ssh_keygen_verifies_what_a_trial_officer_signs_for_its_namespace_only(
 def test_a_supervisors_key_may_not_sign_a_package(bench: Bench) -> None:
     lines = (bench.custody.trust / "allowed_signers").read_text().splitlines()
     assert 'namespaces="noisewatch-access,noisewatch-package"' in lines[0]
-    assert 'namespaces="noisewatch-access",' in lines[1]
+    assert 'namespaces="noisewatch-access,noisewatch-approve",' in lines[1]
 
 
 def test_a_real_custody_needs_a_passphrase_that_is_long_enough(tmp_path: Path) -> None:

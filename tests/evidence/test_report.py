@@ -12,7 +12,7 @@ import made_up
 import numpy as np
 import pytest
 
-from noisewatch.evidence import jsonform, levels, plots, report, summary, words
+from noisewatch.evidence import jsonform, levels, motion_plot, plots, report, summary, words
 from noisewatch.records import INDICATION, EventRecord, ScoredWindow
 
 LANGUAGES = words.LANGUAGES
@@ -30,8 +30,11 @@ def make(record: EventRecord, language: str = "en", *, still: bool = True) -> by
         clip_sha256="12" * 32,
         levels_sha256="34" * 32,
         still=picture,
-        levels_png=plots.plot_levels(table, record, say),
-        spectrogram_png=plots.plot_spectrogram(sound, rate_hz=48_000, pascal_per_unit=1.0, words=say),
+        plots={
+            "levels": plots.plot_levels(table, record, say),
+            "vehicle": motion_plot.plot_vehicle(table, record, say),
+            "spectrogram": plots.plot_spectrogram(sound, rate_hz=48_000, pascal_per_unit=1.0, words=say),
+        },
     )
     return report.make_report(parts, say)
 
@@ -102,7 +105,7 @@ def test_every_page_of_a_trial_says_so(record: EventRecord, tmp_path: Path) -> N
     trial = dataclasses.replace(record, is_trial=True, is_evidence=False, not_evidence_because=("trial",))
     text = text_of(make(trial), tmp_path)
     pages = int(re.findall(r"page \d of (\d)", text)[0])
-    assert text.count("TRIAL – made with throw-away keys") == pages == 3
+    assert text.count("TRIAL – made with throw-away keys") == pages
     assert "TRIAL" not in text_of(make(record), tmp_path)
 
 
@@ -115,7 +118,7 @@ def test_what_is_no_evidence_says_why(record: EventRecord, tmp_path: Path) -> No
 
 def test_the_decision_and_the_hashes_are_there(record: EventRecord, tmp_path: Path) -> None:
     text = text_of(make(record), tmp_path)
-    for expected in (record.event.why, "12" * 32, "34" * 32, "sh verify.sh TRUST PACKAGE", "SHA-256 abab"):
+    for expected in (record.event.why, "12" * 32, "34" * 32, "sh verify.sh TRUST PACKAGE", f"SHA-256 {record.event.signature_sha256}"):
         assert expected in text
 
 

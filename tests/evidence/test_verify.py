@@ -36,7 +36,11 @@ def test_an_original_is_verified_as_well(authority: made_up.Authority, clip: byt
 def test_a_viewing_copy_under_the_name_of_the_original_is_refused(
     authority: made_up.Authority, clip: bytes, tmp_path: Path
 ) -> None:
-    parts = dataclasses.replace(made_up.make_parts(authority, clip=clip), clip_name="original.mp4")
+    parts = dataclasses.replace(
+        made_up.make_parts(authority, clip=clip),
+        clip_name="original.mp4",
+        approval=made_up.make_approval(authority, made_up.EVENT_ID),
+    )
     verdict = verify.verify(written(authority, parts, tmp_path), trust=authority.trust)
     assert [problem.part for problem in verdict.problems] == ["data/original.mp4"]
 

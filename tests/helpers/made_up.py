@@ -15,11 +15,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from noisewatch.evidence import checkpoint, jsonform, package, proofs, sshsig
+from noisewatch.evidence import checkpoint, contents, jsonform, package, proofs, sshsig, tables
 from noisewatch.evidence.levels import levels_to_csv
 from noisewatch.evidence.log import entry_line, row_from_line
 from noisewatch.evidence.merkle import frontier_of, leaf_hash
 from noisewatch.evidence.proofs import Excerpt
+from noisewatch.evidence.recompute import event_probability
 from noisewatch.evidence.seal import ROLE_AUTHORITY, ROLE_CUSTODY_LOG, ROLE_NODE, NodeSigner, sign_detached
 from noisewatch.records import (
     ClipWindow,
@@ -36,7 +37,16 @@ RATE_HZ = 48_000
 EVENT_ID = "ev-20260301-0001"
 CAPTURED_AT = datetime(2026, 3, 1, 21, 14, 6, tzinfo=UTC)
 WHY = "technical inspection ordered"
+APPROVED_AT = datetime(2026, 3, 2, 8, 30, tzinfo=UTC)
 EXPORTED_AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+
+
+CARD = b"# A card\n\nWhat it was trained on.\n"
+SETTINGS = b'name = "exhaust"\nthreshold = 0.509\nopening = 0.3\nminimum_duration_s = 1.0\n'
+SUMS = "".join(
+    f"{hashlib.sha256(data).hexdigest()}  {name}\n"
+    for name, data in (("card.md", CARD), ("model.skops", b"model"), ("signature.toml", SETTINGS))
+).encode()
 
 
 def make_clip(*, seconds: float = 10.0, seed: int = 1, size: tuple[int, int] = (96, 64)) -> bytes:
@@ -76,7 +86,7 @@ def make_levels() -> bytes:
     frames = []
     for number in range(80):
         start = number * RATE_HZ // 8
-        laf_db = 58.0 + 31.4 * float(np.exp(-0.5 * ((number - 48) / 8) ** 2))
+        laf_db = _level_db(number)
         frames.append(
             LevelFrame(
                 start_sample=start,
@@ -97,22 +107,32 @@ def make_levels() -> bytes:
     return levels_to_csv(frames, clip_start_sample=0)
 
 
+def _level_db(number: int) -> float:
+    """LAF of a frame of 125 ms: a pass whose peak lies six seconds into the clip."""
+    return 58.0 + 31.4 * float(np.exp(-0.5 * ((number - 48) / 8) ** 2))
+
+
+def _window(start_s: float) -> ScoredWindow:
+    """A window of one second, loud from 80 dB, likely from 0.3."""
+    first = round(8 * start_s)
+    lafmax_db = max(_level_db(number) for number in range(first, first + 8)) + 0.2
+    probability = min(0.97, 0.05 + 0.1 * (start_s - 3.0) ** 2)
+    return ScoredWindow(
+        start_s=start_s,
+        end_s=start_s + 1.0,
+        probability=probability,
+        lafmax_db=lafmax_db,
+        gate=lafmax_db >= 80.0,
+        vetoed_by=None,
+        match=lafmax_db >= 80.0 and probability >= 0.3,
+    )
+
+
 def make_record(
     clip: bytes, levels: bytes, *, event_id: str = EVENT_ID, part: str = "viewing"
 ) -> EventRecord:
     """A record of a loud pass, evidence, whose media are these bytes."""
-    windows = tuple(
-        ScoredWindow(
-            start_s=start / 2,
-            end_s=start / 2 + 1,
-            probability=min(0.97, 0.05 + 0.08 * start),
-            lafmax_db=60.0 + 2.4 * start,
-            gate=start > 8,
-            vetoed_by=None,
-            match=start > 8,
-        )
-        for start in range(12)
-    )
+    windows = tuple(_window(start / 2) for start in range(6, 17))
     event = Event(
         id=event_id,
         onset_sample=4 * RATE_HZ,
@@ -124,13 +144,15 @@ def make_record(
         lcpeak_db=103.2,
         signature="exhaust",
         version="1.0.0",
-        signature_sha256="ab" * 32,
-        probability=0.97,
+        signature_sha256=hashlib.sha256(SUMS).hexdigest(),
+        probability=event_probability([window.probability for window in windows if window.match]),
         windows=windows,
         why="LAFmax 89.6 dB reached the gate of 80 dB while exhaust scored 0.97 for 2.0 s",
         expanded_uncertainty_db=1.4,
         behaviour="pass",
         attribution="one vehicle",
+        gate_db=80.0,
+        threshold=0.509,
     )
     media = (
         Media(part, hashlib.sha256(clip).hexdigest(), len(clip), {"duration_s": 10.0, "frames": 250}),
@@ -146,7 +168,11 @@ def make_record(
         clip=ClipWindow(
             0, 10 * RATE_HZ, 10 * RATE_HZ, RATE_HZ, is_full=True, why="six seconds before the peak"
         ),
-        calibration={"state": "valid", "calibrated_at": "2026-02-01T10:00:00Z"},
+        calibration={
+            "state": "valid",
+            "calibrated_at": "2026-02-01T10:00:00Z",
+            "record_sha256": hashlib.sha256(make_calibration()).hexdigest(),
+        },
         privacy={"method": "none"},
         losses={"lost_samples": 0, "missing_frames": 0},
         software="noisewatch 0.1.0",
@@ -219,21 +245,40 @@ def make_authority(folder: Path, *, officer: str = "officer", node_role: str = R
     key, node_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     certificate = _certificate(_name("made-up authority", ROLE_AUTHORITY), key, by=key)
     node_certificate = _certificate(_name("box-1", node_role), node_key, by=key, issuer=certificate)
-    subprocess.run(
-        ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", officer, "-f", str(folder / "officer")],
-        check=True,
-    )
-    public = " ".join((folder / "officer.pub").read_text().split()[:2])
+    public = _ssh_key(folder / "officer", officer)
+    approver = _ssh_key(folder / "supervisor", "supervisor")
     (folder / "trust").mkdir()
     (folder / "trust" / "ca.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     (folder / "trust" / "allowed_signers").write_text(
         f'{officer} namespaces="noisewatch-access,noisewatch-package" {public}\n'
+        f'supervisor namespaces="noisewatch-access,noisewatch-approve" {approver}\n'
     )
     (folder / "trust" / "revoked").write_bytes(b"")
     (folder / "trust" / "revoked_nodes").write_bytes(b"")
     log_key = ec.generate_private_key(ec.SECP256R1())
     log_certificate = _certificate(_name("log", ROLE_CUSTODY_LOG), log_key, by=key, issuer=certificate)
     return Authority(folder, key, certificate, node_key, node_certificate, log_key, log_certificate)
+
+
+def _ssh_key(path: Path, comment: str) -> str:
+    subprocess.run(
+        ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", str(path)], check=True
+    )
+    return " ".join(path.with_suffix(".pub").read_text().split()[:2])
+
+
+def make_approval(authority: Authority, event_id: str, **changes: object) -> tuple[bytes, bytes]:
+    """A supervisor's request to approve an original, and their signature over it."""
+    document = {
+        **jsonform.bytes_to_document(make_request(event_id, at=APPROVED_AT)),
+        "who": "supervisor",
+        "action": "approval",
+        "nonce": "1" * 32,
+        **changes,
+    }
+    data = jsonform.document_to_bytes(document) + b"\n"
+    key = authority.folder / "supervisor"
+    return data, sshsig.sign(data, key=key, namespace=sshsig.APPROVAL_NAMESPACE)
 
 
 def make_parts(
@@ -257,9 +302,7 @@ def make_parts(
         clip_name=clip_name,
         clip=clip,
         levels_csv=levels,
-        levels_png=b"\x89PNG levels",
-        spectrogram_png=b"\x89PNG spectrogram",
-        report_pdf=b"%PDF-1.7 report",
+        shown=make_shown(authority, record),
         request=request,
         request_signature=authority.sign_request(request),
         node_rows=node_log.rows,
@@ -270,7 +313,39 @@ def make_parts(
         authority_pem=(authority.trust / "ca.pem").read_bytes(),
         node_pem=authority.node_certificate.public_bytes(serialization.Encoding.PEM),
         allowed_signers=(authority.trust / "allowed_signers").read_bytes(),
+        approval=make_approval(authority, event_id) if part == "original" else None,
     )
+
+
+def make_shown(authority: Authority, record: EventRecord) -> dict[str, bytes]:
+    """Report, plots, stills and references, with their true signatures and hashes."""
+    calibration = make_calibration()
+    return {
+        contents.REPORT: b"%PDF-1.7 report",
+        contents.WINDOWS: tables.windows_csv(record),
+        contents.UNCERTAINTY: tables.uncertainty_csv(record),
+        **{
+            path: b"\x89PNG " + path.encode()
+            for path in (
+                contents.LEVELS_PLOT,
+                contents.BANDS_PLOT,
+                contents.ENGINE_PLOT,
+                contents.VEHICLE_PLOT,
+                contents.STILL,
+                contents.MARKED_STILL,
+            )
+        },
+        contents.CALIBRATION: calibration,
+        contents.CALIBRATION_SIGNATURE: authority.sign_cms(calibration),
+        contents.CARD: CARD,
+        contents.SIGNATURE_TOML: SETTINGS,
+        contents.SIGNATURE_FILES: SUMS,
+    }
+
+
+def make_calibration() -> bytes:
+    """A calibration record, as far as a verifier reads it."""
+    return jsonform.document_to_bytes({"when": datetime(2026, 2, 1, 10, tzinfo=UTC), "pascal_per_unit": 20.0})
 
 
 def make_request(event_id: str, *, at: datetime = EXPORTED_AT) -> bytes:

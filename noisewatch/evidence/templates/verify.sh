@@ -9,8 +9,8 @@
 #
 # Take this file from the municipality too: a forged package can hold a forged verify.sh.
 # Exit: 0 good, 1 refused (each line names the part), 69 a tool is missing.
-# Left to `noisewatch clips verify`: the form of event.json, and the proofs that the log entries stand in
-# the logs whose checkpoints are here.
+# Left to `noisewatch clips verify`: the form of event.json, the proofs that the log entries stand in the
+# logs whose checkpoints are here, and making level and decision again.
 set -u
 LC_ALL=C TZ=UTC0
 export LC_ALL TZ
@@ -71,14 +71,29 @@ while read -r name; do no "$name" "is listed in a manifest but missing"; done <"
 cat >"$work/known" <<'LIST'
 @KNOWN@
 LIST
-if [ -f data/original.mp4 ]; then clip=original part=original; else clip=clip part=viewing; fi
+clip=clip part=viewing
+if [ -f data/original.mp4 ]; then
+    clip=original part=original
+    cat >>"$work/known" <<'LIST'
+@OF_ORIGINAL@
+LIST
+fi
 echo "data/$clip.mp4" >>"$work/known"
-for name in keys/tsa.pem tagmanifest-sha256.txt.tsr; do [ -f "$name" ] && echo "$name" >>"$work/known"; done
+cat >"$work/optional" <<'LIST'
+@OPTIONAL@
+LIST
+for name in keys/tsa.pem tagmanifest-sha256.txt.tsr $(cat "$work/optional"); do
+    [ -f "$name" ] && echo "$name" >>"$work/known"
+done
 sort -o "$work/known" "$work/known"
 comm -13 "$work/known" "$work/there" >"$work/more"
 comm -23 "$work/known" "$work/there" >"$work/less"
 while read -r name; do no "$name" "does not belong in a package"; done <"$work/more"
 while read -r name; do no "$name" "is missing"; done <"$work/less"
+together() { [ -f "$1" ] && [ ! -f "$2" ] && no "$2" "is missing"; }
+together data/calibration/record.json data/calibration/record.json.p7s
+together data/signature/card.md data/signature/SHA256SUMS
+together data/signature/signature.toml data/signature/SHA256SUMS
 
 # 2. Every byte.
 printf 'BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n' | cmp -s - bagit.txt || no bagit.txt "is not the declaration of BagIt 1.0"
@@ -96,7 +111,8 @@ sig=tagmanifest-sha256.txt.sig
 when=$(text_of at custody/request.json | tr -cd 0-9 | cut -c1-14)
 signer=
 signed() {
-    # file, what is read of it, its signature, the namespace, and that in hexadecimal with its length before
+    # file, what is read of it, its signature, the namespace, and that in hexadecimal with its length before;
+    # the request that names who signs, in $asks, and when, in $when
     signer=
     {
         echo '-----BEGIN SSH SIGNATURE-----'
@@ -118,15 +134,30 @@ signed() {
     elif ! ssh-keygen -Y verify -f "$trust/allowed_signers" -I "$signer" -n "$namespace" -s "$over" \
         -O "verify-time=$when" "$@" <"$read" >/dev/null 2>&1; then
         no "$over" "does not verify for $signer, or its key is revoked"
-        no "$file" "may differ from what the officer signed"
-    elif [ "$(text_of who custody/request.json)" != "$signer" ]; then
-        no custody/request.json "names another person than $signer, who signed"
+        no "$file" "may differ from what $signer signed"
+    elif [ "$(text_of who "$asks")" != "$signer" ]; then
+        no "$asks" "names another person than $signer, who signed"
     fi
 }
+asks=custody/request.json
 cp custody/request.json "$work/request" 2>/dev/null || : >"$work/request"
 signed custody/request.json "$work/request" custody/request.json.sig noisewatch-access 6e6f69736577617463682d616363657373
 signed tagmanifest-sha256.txt "$work/tagmanifest-sha256.txt" "$sig" noisewatch-package 6e6f69736577617463682d7061636b616765
 officer=$signer
+approver=
+if [ -f data/original.mp4 ] && [ -f custody/approval.json ] && [ -f custody/approval.json.sig ]; then
+    # a supervisor's namespace: no officer's key is allowed for it
+    asks=custody/approval.json when=$(text_of at custody/approval.json | tr -cd 0-9 | cut -c1-14)
+    cp custody/approval.json "$work/approval"
+    signed "$asks" "$work/approval" custody/approval.json.sig noisewatch-approve 6e6f69736577617463682d617070726f7665
+    approver=$signer
+    [ "$(text_of action "$asks")" = approval ] && [ "$(text_of target "$asks")" = "$(text_of target custody/request.json)" ] ||
+        no "$asks" "approves something else than this original"
+    [ "$(text_of custody "$asks")" = "$(text_of custody custody/request.json)" ] || no "$asks" "is of another custody"
+    [ "$approver" != "$officer" ] || no "$asks" "is by the officer who exported"
+    asked=$(text_of at custody/request.json | tr -cd 0-9 | cut -c1-14)
+    [ "${when:-0}" -le "${asked:-0}" ] || no custody/request.json "is older than the approval that it needs"
+fi
 
 # The time stamp over that signature, where there is one.
 tsr=tagmanifest-sha256.txt.tsr
@@ -189,6 +220,32 @@ of_event() {
 }
 of_event "$part" "data/$clip.mp4"
 of_event levels data/levels.csv
+if [ -f data/signature/SHA256SUMS ]; then
+    sum=$(sha256sum <data/signature/SHA256SUMS | cut -c1-64)
+    grep -aqF "\"signature_sha256\":\"$sum\"" data/event.json 2>/dev/null ||
+        no data/signature/SHA256SUMS "is not the list of the signature that the event record names"
+    for name in card.md signature.toml; do
+        [ -f "data/signature/$name" ] || continue
+        grep -aqxF "$(sha256sum <"data/signature/$name" | cut -c1-64)  $name" data/signature/SHA256SUMS ||
+            no "data/signature/$name" "is not the file of the signature that the event record names"
+    done
+fi
+if [ -f data/calibration/record.json ]; then
+    sum=$(sha256sum <data/calibration/record.json | cut -c1-64)
+    grep -aqF "\"record_sha256\":\"$sum\"" data/event.json 2>/dev/null ||
+        no data/calibration/record.json "is not the calibration that the event record names"
+    epoch=$(date -u -d "$(text_of when data/calibration/record.json)" +%s 2>/dev/null || echo 0)
+    if openssl cms -verify -binary -inform DER -in data/calibration/record.json.p7s \
+        -content data/calibration/record.json -CAfile "$trust/ca.pem" -no-CApath -no-CAstore -purpose any \
+        -attime "$epoch" -signer "$work/node.pem" -out /dev/null 2>/dev/null; then
+        case ",$(openssl x509 -in "$work/node.pem" -noout -subject -nameopt RFC2253 | sed 's/^subject=//')," in
+        *",OU=noisewatch node,"*) ;;
+        *) no data/calibration/record.json.p7s "is signed with a certificate that is not a box's" ;;
+        esac
+    else
+        no data/calibration/record.json.p7s "does not verify with this certificate authority"
+    fi
+fi
 if grep -aqF '"is_full":true' data/event.json 2>/dev/null; then
     facts=$(ffprobe -v error -show_entries stream=codec_type:format=duration -of csv=p=0 "data/$clip.mp4" 2>/dev/null | tr '\n' ' ')
     case " $facts " in *" video "*) ;; *) no "data/$clip.mp4" "has no picture" ;; esac
@@ -208,6 +265,7 @@ else
 fi
 echo "recorded by: $node"
 echo "exported by: $officer"
+[ -n "$approver" ] && echo "approved by: $approver"
 [ -n "$stamped" ] && echo "time stamp:  $stamped"
 grep -aqF '"is_trial":true' data/event.json && echo "TRIAL: made with throw-away keys; worth nothing as evidence"
 grep -aqF '"is_evidence":true' data/event.json || echo "NOT EVIDENCE: the event record says so itself"
