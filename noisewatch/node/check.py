@@ -54,6 +54,20 @@ def check_node(
         items.append(_failed("configuration", error))
         return items
     items.append(CheckItem("configuration", ok=True, value=str(config_path), limit="valid", remedy=""))
+    return (
+        items
+        + check_quietly(identity)
+        + try_sources(
+            identity,
+            audio=identity.config.audio.source if audio is None else audio,
+            video=identity.config.video.source if video is None else video,
+            seconds=seconds,
+        )
+    )
+
+
+def check_quietly(identity: Identity) -> list[CheckItem]:
+    """Look at what can be looked at while a run has the sources; the run itself does so every night."""
     parts: tuple[tuple[str, Callable[[Identity], CheckItem]], ...] = (
         ("calibration", _calibration),
         ("custody keys", _keys),
@@ -63,14 +77,7 @@ def check_node(
         ("disk", _disk),
         ("carriageway", _carriageway),
     )
-    items += [_tried(name, part, identity) for name, part in parts]
-    items += _signatures(identity)
-    return items + try_sources(
-        identity,
-        audio=identity.config.audio.source if audio is None else audio,
-        video=identity.config.video.source if video is None else video,
-        seconds=seconds,
-    )
+    return [*(_tried(name, part, identity) for name, part in parts), *_signatures(identity)]
 
 
 def _tried(name: str, part: Callable[..., CheckItem], *arguments: object) -> CheckItem:

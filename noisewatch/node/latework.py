@@ -45,6 +45,11 @@ class LateWork:
         self._is_idle = threading.Condition()
         self._errors: list[BaseException] = []
 
+    @property
+    def held(self) -> int:
+        """Clips that are held now."""
+        return self._held
+
     def put(self, first: Callable[[], Step | None], *, wait: bool) -> bool:
         """Begin a clip's chain; False where there is no room and the caller does not wait."""
         if not self._room.acquire(blocking=wait):

@@ -124,6 +124,21 @@ class Runner:
         self._late_clips = 0
         self._housekeeping_due = time.monotonic() + HOUSEKEEPING_S
 
+    @property
+    def pipeline(self) -> Pipeline:
+        """What the sources go through."""
+        return self._pipeline
+
+    @property
+    def late_clips(self) -> int:
+        """Clips for which there was no room so far."""
+        return self._late_clips
+
+    @property
+    def waiting_clips(self) -> int:
+        """Clips that are held until they are sealed."""
+        return self._late.held
+
     def stop(self) -> None:
         """End soon and cleanly: what was recorded is sealed, what did not match is gone."""
         self._stopping.set()

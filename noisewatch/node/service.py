@@ -28,12 +28,14 @@ from noisewatch.evidence import minutes
 from noisewatch.evidence.minutes import Minute
 from noisewatch.evidence.seal import DayKeys
 from noisewatch.node.account import Account, Emit, spoken
+from noisewatch.node.attending import Attendance
 from noisewatch.node.box import Box, Identity, read_identity
 from noisewatch.node.carriageway import newest as newest_mask
 from noisewatch.node.chain import Chain, Counter
 from noisewatch.node.config import NodeConfig
 from noisewatch.node.forgetting import Counted, Ledger
 from noisewatch.node.hardening import Hardening, hardened
+from noisewatch.node.hours import Hour
 from noisewatch.node.latework import LateWork
 from noisewatch.node.loopback import is_loopback
 from noisewatch.node.manager import ServiceManager, heard_in_words
@@ -83,39 +85,57 @@ def run_node(request: RunRequest, *, emit: Emit, report: Callable[[str], None]) 
         memory = stack.enter_context(_hardened(identity, is_live=is_live, report=report))
         box = stack.enter_context(Box(identity))
         box.housekeep()
-        audio = _open_sound(box, request, audio_specs)
-        stack.callback(audio.close)
-        # fails closed: nothing is measured by a meter that does not measure as it must
-        tested = self_test(carrier_rate(audio.rate_hz), backend=node_backend())
-        video = _open_picture(identity, video_specs)
-        if video is not None:
-            stack.callback(video.close)
-        started_at = request.started_at or _default_start(audio, audio_specs)
-        chain = Chain(identity, audio=audio, video=video, started_at=started_at)
-        told = Counter(spoken(emit, is_quiet=request.is_quiet))
-        ledger = Ledger(box.store, box.log, now=utc_now)
-        sealer = Counted(_sealer(box, request, audio, tested, chain), ledger)
-        account = Account(sealer, emit=told.emit, report=report, is_quiet=request.is_quiet)
-        manager = ServiceManager.from_environment()
+        _run_box(box, request, (audio_specs, video_specs), memory, emit=emit, report=report, stack=stack)
 
-        def beat() -> None:
-            manager.beat(lambda: heard_in_words(told.counts, has_picture=video is not None))
 
-        effects = _effects(box, ledger, account, manager, beat=beat, report=report)
-        parts = (chain, effects, _minute_keeper(box, ledger, account))
-        runner = _runner(box, request, *parts, started_at=started_at, sources=(audio, video))
-        if is_live:
-            stack.enter_context(StatusWriter(identity.folder, lambda: chain.told() | told.counts))
-        with _stopped_by_signals(runner, report):
-            report(_sources_in_words(audio, video))
-            report(memory.sentence)
-            manager.ready(f"listening; {memory.sentence}")
-            summary = runner.run()
-        account.carry_out(ledger.note)
-        account.close(summary)
-        for error in (summary.error, account.failure):
-            if error is not None:
-                raise error
+def _run_box(
+    box: Box,
+    request: RunRequest,
+    specs: tuple[tuple[str, ...], tuple[str, ...]],
+    memory: Hardening,
+    *,
+    emit: Emit,
+    report: Callable[[str], None],
+    stack: ExitStack,
+) -> None:
+    """Open the sources and run the box over them; what is opened ends with the stack."""
+    audio = _open_sound(box, request, specs[0])
+    stack.callback(audio.close)
+    # fails closed: nothing is measured by a meter that does not measure as it must
+    tested = self_test(carrier_rate(audio.rate_hz), backend=node_backend())
+    video = _open_picture(box.identity, specs[1])
+    if video is not None:
+        stack.callback(video.close)
+    started_at = request.started_at or _default_start(audio, specs[0])
+    chain = Chain(box.identity, audio=audio, video=video, started_at=started_at)
+    told = Counter(spoken(emit, is_quiet=request.is_quiet))
+    ledger = Ledger(box.store, box.log, now=utc_now)
+    sealer = Counted(_sealer(box, request, audio, tested, chain), ledger)
+    attend = Attendance(box, chain, counts=lambda: told.counts, has_camera=video is not None, report=report)
+    is_quiet = request.is_quiet
+    account = Account(sealer, emit=told.emit, report=report, notice=attend.event, is_quiet=is_quiet)
+    manager = ServiceManager.from_environment()
+
+    def beat() -> None:
+        attend.beat()
+        manager.beat(lambda: heard_in_words(told.counts, has_picture=video is not None))
+
+    effects = _effects(box, ledger, account, manager, beat=beat, report=report)
+    parts = (chain, effects, _minute_keeper(box, ledger, account), attend)
+    runner = _runner(box, request, *parts, started_at=started_at, sources=(audio, video))
+    if _is_any_live(*specs):
+        stack.enter_context(attend.beside(runner, failure=lambda: account.failure))
+        stack.enter_context(StatusWriter(box.identity.folder, attend.told))
+    with _stopped_by_signals(runner, report):
+        report(_sources_in_words(audio, video))
+        report(memory.sentence)
+        manager.ready(f"listening; {memory.sentence}")
+        summary = runner.run()
+    account.carry_out(ledger.note)
+    account.close(summary)
+    for error in (summary.error, account.failure, attend.wants_restart):
+        if error is not None:
+            raise error
 
 
 def _hardened(
@@ -163,6 +183,7 @@ def _runner(
     chain: Chain,
     effects: Effects,
     keep: Callable[[Minute], None],
+    attend: Attendance,
     *,
     started_at: datetime,
     sources: tuple[AudioSource, VideoSource | None],
@@ -175,8 +196,9 @@ def _runner(
         # the disk may be slow: the street's own loop never waits for it, a file does
         late.put_small(lambda: keep(minute), wait=not audio.is_live)
 
+    pipeline = _pipeline(box, request, audio, video, started_at, keep_minute, chain, on_hour=attend.hour)
     return Runner(
-        _pipeline(box, request, audio, video, started_at, keep_minute, chain),
+        pipeline,
         audio=audio,
         video=video,
         effects=effects,
@@ -298,6 +320,8 @@ def _pipeline(
     started_at: datetime,
     on_minute: Callable[[Minute], None],
     chain: Chain,
+    *,
+    on_hour: Callable[[Hour], None],
 ) -> Pipeline:
     trigger = box.config.trigger
     settings = PipelineSettings(
@@ -323,6 +347,7 @@ def _pipeline(
         signatures=box.signatures,
         new_id=new_event_id,
         on_minute=on_minute,
+        on_hour=on_hour,
         street_time=chain.time,
     )
 

@@ -5,7 +5,7 @@ waits for the network but this thread. What paho has not got acknowledged it sen
 (with the same packet identifier), what was not yet handed to it waits in the outbox.
 
 Topics, under ``TOPIC/NODE/``: ``state`` (retained: online, offline by the last will), ``health`` (retained),
-``heartbeat``, ``event``, ``hour``.
+``heartbeat``, ``event``, ``hour``, ``alert``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -144,6 +144,14 @@ class Telemetry:
             self._put("hour", hour_notice(self._sender, hour, events=counted), Kind.HOUR)
 
         self._todo.put(put)
+
+    def tell_alert(self, document: Mapping[str, Any]) -> None:
+        """Tell of an alert, in its place among the notices."""
+        self._todo.put(lambda: self._put("alert", document, Kind.EVENT))
+
+    def told_now(self) -> dict[str, Any]:
+        """Return how telemetry is doing, as ``status`` tells it."""
+        return asdict(self.told)
 
     def _put(self, name: str, notice: Mapping[str, Any], kind: Kind, *, counted: str = "") -> None:
         if counted:
