@@ -9,7 +9,11 @@ WORKERS ?= 2
 # each prints its figures by itself too: .venv/bin/python bench/NAME.py
 BENCHES := chain meter features flags clip seal package real_input street_mix bystanders
 
-.PHONY: help install demo test test-slow check format lint types lock samples signatures bench clean
+# the boxes: which machine (aarch64: a Raspberry Pi), and which Pythons (Debian 12 and 13)
+DEB_MACHINE ?= $(shell uname -m)
+DEB_PYTHONS ?= 3.11.2 3.13.5
+
+.PHONY: help install demo test test-slow check format lint types lock samples signatures bench clean deb arm64-wheels
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -70,5 +74,12 @@ signatures: install ## train every shipped signature anew from the corpus (some 
 bench: install ## print the figures (some need the recordings of NOISEWATCH_CORPUS)
 	@for name in $(BENCHES); do echo "== bench/$$name.py"; $(BIN)/python bench/$$name.py || exit 1; done
 
+deb: install ## build the Debian package with all wheels (DEB_MACHINE=aarch64 for a Raspberry Pi)
+	@echo "== noisewatch: building the package for $(DEB_MACHINE), Python $(DEB_PYTHONS); wheels are kept in dist/wheels"
+	@$(BIN)/python deb/build.py --machine $(DEB_MACHINE) $(addprefix --python ,$(DEB_PYTHONS))
+
+arm64-wheels: install ## check that every locked requirement has a wheel for Linux on ARM64
+	@$(BIN)/python deb/arm64_wheels.py
+
 clean: ## take away what make has made
-	@rm -rf $(VENV) demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) demo dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

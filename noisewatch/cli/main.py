@@ -15,6 +15,7 @@ from noisewatch.errors import NoisewatchError
 PERSONS = (
     "newcomer",
     "installer",
+    "install",
     "devices",
     "calibrate",
     "simulate",
