@@ -189,6 +189,8 @@ def choose(seen: Sequence[Passing], *, heard: Heard, lost: Sequence[Track] = ())
         why = f"Beside {count} moving, something drove by near the sound that could not be followed."
         return Attribution(AMBIGUOUS, count, probability, (), why)
     rival = _rival(chosen, seen, heard)
+    if rival is None:
+        rival = _lost_rival(chosen, lost, heard)
     if rival is not None:
         why = f"Another vehicle, {rival:.1f} s from the likeliest, was less than {DOMINANT_DB:.0f} dB below."
         return Attribution(AMBIGUOUS, count, probability, (), why)
@@ -276,6 +278,22 @@ def _rival(chosen: Passing, seen: Sequence[Passing], heard: Heard) -> float | No
             comes = faded_db > _APART_DB and _stands_out(heard.level_s, heard.level_db, moment)
         if comes or top_db > own_db + _UNEXPLAINED_DB:
             return abs(other.closest_s - chosen.closest_s)
+    return None
+
+
+def _lost_rival(chosen: Passing, lost: Sequence[Track], heard: Heard) -> float | None:
+    """Return the same of what drove by and was lost: the level has a top of its own while it was in view."""
+    if heard.level_s is None or heard.level_db is None:
+        return None
+    least_db = float(heard.level_db.max()) - DOMINANT_DB - _MARGIN_DB
+    faded_db = 10.0 * np.log10(1.0 + chosen.tangent(heard.level_s - heard.travel_s) ** 2)
+    for one in lost:
+        first_s, last_s = one.time_s[0] + heard.travel_s, one.time_s[-1] + heard.travel_s
+        here = (heard.level_s > first_s - _NEAR_S) & (heard.level_s < last_s + _NEAR_S)
+        tops = here & (heard.level_db > least_db) & (faded_db > _APART_DB)
+        for moment_s in heard.level_s[tops].tolist():
+            if _stands_out(heard.level_s, heard.level_db, moment_s):
+                return abs(moment_s - heard.travel_s - chosen.closest_s)
     return None
 
 

@@ -22,7 +22,8 @@ ASSUMED_VIEW_DEG = 80.0
 _EDGE = 0.008
 _LEAST_SIGHTS = 6
 _LEAST_WAY = 0.12  # of the picture's width
-_SLOW_TALL, _SLOW = 2.2, 0.7  # own heights a second; people walk 0.9 of theirs, vehicles drive 2 and more
+# own heights a second; people walk 0.9 of theirs (children 1.5), vehicles drive 2 and more
+_SLOW_TALL, _SLOW, _WALKS_NOT = 2.2, 0.7, 1.6
 _TALL = 0.9
 _PART = 0.8  # of a length: the middle of a part from the middle of the whole
 # two of one way and lane cannot pass within this and most of a length; seen together this often they are two
@@ -138,17 +139,18 @@ def unclear(
     """
     found = []
     for track in tracks:
-        if len(track.time_s) < _FEW_SIGHTS or any(track is one.track for one in seen):
+        is_known = any(track is one.track for one in seen)
+        if is_known or len(track.time_s) < _FEW_SIGHTS or track.duration_s > _WALKS_S:
             continue
         centre, _ = _centres(track)
         half = len(centre) // 2
         pace = np.median((centre[half:] - centre[:-half]) / (track.time_s[half:] - track.time_s[:-half]))
-        if abs(float(pace)) * aspect < _SLOW_TALL * max(float(np.median(track.boxes[:, 3])), _LOW):
+        if abs(float(pace)) * aspect < _WALKS_NOT * max(float(np.median(track.boxes[:, 3])), _LOW):
             continue
         known = track.boxes[:, 2] * track.boxes[:, 3] < _SMALL_AREA
         for one in seen:
             known |= _on_way(one, track, view_deg=view_deg, pan_deg=pan_deg)
-        if not known.all():
+        if np.count_nonzero(~known) >= _FEW_SIGHTS - 1:
             found.append(Track(track.sign, track.time_s[~known], track.boxes[~known]))
     return tuple(found)
 

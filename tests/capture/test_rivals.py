@@ -104,6 +104,13 @@ def test_what_drove_by_near_the_sound_and_was_lost_forbids_a_name() -> None:
     assert choose(seen, heard=clear, lost=(near,)).kind == AMBIGUOUS
 
 
+@pytest.mark.parametrize(("other_db", "kind"), [(88.0, AMBIGUOUS), (75.0, ONE)])
+def test_what_was_lost_seconds_away_forbids_a_name_where_it_was_loud(other_db: float, kind: str) -> None:
+    gone = Track(-1, 8.5 + np.arange(6) / 25, np.full((6, 4), 0.3))
+    both = replace(heard(8.6, other_db), direction=None)
+    assert choose((passing(6.0),), heard=both, lost=(gone,)).kind == kind
+
+
 @pytest.mark.parametrize(("apart_s", "kind"), [(0.5, AMBIGUOUS), (0.8, AMBIGUOUS), (2.5, ONE)])
 def test_one_microphone_alone_does_not_tell_two_that_pass_within_a_second(apart_s: float, kind: str) -> None:
     seen = (passing(6.0), passing(6.0 + apart_s, direction=-1))
