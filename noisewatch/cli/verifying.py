@@ -11,6 +11,7 @@ from noisewatch.cli.output import JsonOption, emit
 from noisewatch.errors import AnswerIsNo
 
 if TYPE_CHECKING:
+    from noisewatch.evidence.recompute import Recomputed
     from noisewatch.evidence.verify import Verdict
 
 
@@ -53,6 +54,10 @@ def _verdict_in_words(verdict: Verdict) -> str:
             "the package's own keys were used: ask the municipality for its trust folder (--trust)",
         ]
     lines += [f"event: {verdict.event_id}", f"recorded by: {verdict.node}", f"exported by: {verdict.officer}"]
+    if verdict.approver is not None:
+        lines.append(f"original approved by: {verdict.approver}")
+    if verdict.recomputed is not None:
+        lines.append(_again(verdict.recomputed))
     if verdict.stamp != "none":
         lines.append(f"time stamp: {verdict.stamp}")
     if verdict.is_trial:
@@ -60,6 +65,14 @@ def _verdict_in_words(verdict: Verdict) -> str:
     if not verdict.is_evidence:
         lines.append("NOT EVIDENCE: the event record says so itself")
     return "\n".join(lines)
+
+
+def _again(found: Recomputed) -> str:
+    """Say whether level and decision come out again; where they do not, the box's own figures differ."""
+    text = (
+        f"made again from the package: LAFmax {found.lafmax_db:.1f} dB, probability {found.probability:.2f}"
+    )
+    return f"{text}; as the box signed them" if not found.differs else f"{text}; DIFFERS: {found.differs[0]}"
 
 
 def register(group: typer.Typer) -> None:

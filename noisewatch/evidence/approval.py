@@ -30,16 +30,16 @@ def newest(rows: bytes) -> tuple[bytes, bytes]:
     raise MissingInputError("custody's log holds no signed approval", remedy=remedy)
 
 
-def problems_of(
+def check(
     files: Mapping[str, bytes], *, event_id: str, request: Mapping[str, Any] | None, anchors: Trust
-) -> list[tuple[str, str]]:
-    """Return (part, what) of each thing wrong with the approval that an original travels with.
+) -> tuple[str | None, list[tuple[str, str]]]:
+    """Return who approved an original, and (part, what) of each thing wrong with the approval.
 
     The signature is bound to the namespace of approvals, which ``allowed_signers`` gives to supervisors
     alone, and is judged at the moment that the approval states.
     """
     if APPROVAL not in files or APPROVAL_SIGNATURE not in files:
-        return []  # named as missing already
+        return None, []  # what is missing was named
     data = files[APPROVAL]
     try:
         document = jsonform.bytes_to_document(data, where=APPROVAL)
@@ -47,7 +47,7 @@ def problems_of(
         if jsonform.document_to_bytes(document) + b"\n" != data:
             raise InputError("is not in the one spelling of a request", where=APPROVAL)
     except InputError as error:
-        return [(APPROVAL, error.what)]
+        return None, [(APPROVAL, error.what)]
     wrong = []
     if (document.get("action"), document.get("target")) != ("approval", event_id):
         wrong.append((APPROVAL, "approves something else than this original"))
@@ -64,10 +64,11 @@ def problems_of(
         )
     except AnswerIsNo as error:
         may_differ = [(APPROVAL, "may differ from what the supervisor signed")]
-        return [*wrong, (APPROVAL_SIGNATURE, error.what), *(may_differ if "not verify" in error.what else [])]
+        wrong += [(APPROVAL_SIGNATURE, error.what), *(may_differ if "not verify" in error.what else [])]
+        return None, wrong
     if document.get("who") != who:
         wrong.append((APPROVAL, f"names another person than {who}, who signed"))
-    return wrong
+    return who, wrong
 
 
 def _against(

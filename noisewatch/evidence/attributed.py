@@ -133,7 +133,9 @@ def sentence(record: EventRecord, words: Words, *, is_marked: bool) -> str | Non
     said = attribution_of(record)
     kind = str(said.get("kind", ""))
     count = int(said.get("n_vehicles", 0))
-    probability = words.number(100 * float(said.get("probability", 0.0)), 0)
+    percent = 100 * float(said.get("probability", 0.0))
+    # nothing is certain: 99.7 % is not written as 100 %
+    probability = "> 99" if percent > 99 else words.number(percent, 0)
     if kind == "one vehicle":
         way = words.named("direction", str(said.get("direction", "")).replace(" ", "_"))
         named = words("attribution_one", count=count, direction=way, probability=probability)

@@ -40,7 +40,7 @@ def plot_engine(sound: NDArray[np.float32], record: EventRecord, words: Words, *
         time_s, firing_hz = track.time_s, track.firing_hz
     is_heard = np.count_nonzero(np.isfinite(firing_hz)) * HOP_S >= SHORTEST_S
     with matplotlib.rc_context(STYLE):
-        figure, axes = new_figure(height_in=2.6)
+        figure, axes = new_figure(height_in=2.1)
         _mark_event(axes, record)
         if is_heard:
             axes.plot(time_s, firing_hz, ".-", color=_BLUE, markersize=4, linewidth=1.6)
@@ -62,7 +62,7 @@ def plot_vehicle(table: LevelTable, record: EventRecord, words: Words) -> bytes:
     """
     boxes = np.array(attribution_of(record).get("boxes") or [], dtype=float).reshape(-1, 5)
     with matplotlib.rc_context(STYLE):
-        figure, axes = new_figure(height_in=3.0)
+        figure, axes = new_figure(height_in=2.4)
         _mark_event(axes, record)
         axes.set_xlabel(words("time_axis"))
         axes.set_ylabel(words("vehicle_axis"))

@@ -40,7 +40,7 @@ def plot_levels(table: LevelTable, record: EventRecord, words: Words) -> bytes:
     """Return the level history: LAF, LCeq and LCpeak over the clip, the event shaded, the peak marked."""
     clip_start_s = record.clip.start_s
     with matplotlib.rc_context(STYLE):
-        figure, axes = new_figure(height_in=3.4)
+        figure, axes = new_figure(height_in=2.9)
         for column, label, colour, width, style in _LINES:
             axes.plot(table.end_s, table.levels_db[column], style, color=colour, linewidth=width, label=label)
         axes.axvspan(
@@ -76,7 +76,7 @@ def plot_spectrogram(
     """
     time_s, edges_hz, levels_db = band_levels(sound, rate_hz=rate_hz, pascal_per_unit=pascal_per_unit)
     with matplotlib.rc_context(STYLE):
-        figure, axes = new_figure(height_in=3.6)
+        figure, axes = new_figure(height_in=3.2)
         axes.grid(visible=False)
         top_db = float(np.max(levels_db))
         mesh = axes.pcolormesh(

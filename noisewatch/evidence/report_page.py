@@ -82,7 +82,9 @@ class Page(FPDF):
         self.ln(1)
 
     def row(self, label: str, text: str, *, bold: bool = False) -> None:
-        """Print a label and what it says beside it."""
+        """Print a label and what it says beside it, both on one page."""
+        if self.will_page_break(16):
+            self.add_page()
         self.set_font("DejaVu", "", 9)
         self.set_text_color(*GREY)
         top = self.get_y()

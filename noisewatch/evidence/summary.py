@@ -12,7 +12,7 @@ def summary(record: EventRecord, words: Words) -> list[tuple[str, str]]:
     """Return (label, text) of each line, in the reader's language."""
     event = record.event
     label = words.named("label", event.signature)
-    probability = words.number(100 * event.probability, 0)
+    probability = words.number(min(100 * event.probability, 99), 0)
     moment = peak_moment(record)
     length_s, clip_s = words.number(event.end_s - event.onset_s), words.number(record.clip.duration_s, 3)
     return [

@@ -52,7 +52,8 @@ class Verdict:
     ``origin`` is "verified" where everything is good and ``trust`` was given, "unverified" where no trust
     was given, "refused" where trust was given and something is wrong. ``stamp`` is the moment of the time
     stamp, "pending" where the package waits for one, "none" where no authority was configured.
-    ``recomputed`` is level and decision made again from the package, None where that cannot be.
+    ``approver`` is the supervisor who approved an original. ``recomputed`` is level and decision made again
+    from the package, None where that cannot be.
     """
 
     valid: bool
@@ -61,6 +62,7 @@ class Verdict:
     event_id: str | None = None
     node: str | None = None
     officer: str | None = None
+    approver: str | None = None
     is_trial: bool = False
     is_evidence: bool = False
     stamp: str = "none"
@@ -76,6 +78,7 @@ class Verdict:
             "id": self.event_id,
             "node": self.node,
             "officer": self.officer,
+            "approver": self.approver,
             "trial": self.is_trial,
             "evidence": self.is_evidence,
             "stamp": self.stamp,
@@ -172,12 +175,14 @@ def _check_content(files: Mapping[str, bytes], *, anchors: Trust, problems: list
     officer = _check_officer(files, request, anchors=anchors, problems=problems)
     stamped = _check_stamp(files, request, anchors=anchors, problems=problems)
     node = _check_node(files, record, anchors=anchors, problems=problems)
+    approver = None
     if record is not None:
         _check_parts(files, record, problems)
         _check_rows(files, record.event.id, request, problems)
         _check_proofs(files, anchors=anchors, problems=problems)
+        approver, wrong = approval.check(files, event_id=record.event.id, request=request, anchors=anchors)
         more = [
-            *approval.problems_of(files, event_id=record.event.id, request=request, anchors=anchors),
+            *wrong,
             *references.problems_of_signature(files, record.event.signature_sha256),
             *calibrated.problems_of(files, record, anchors=anchors),
         ]
@@ -191,6 +196,7 @@ def _check_content(files: Mapping[str, bytes], *, anchors: Trust, problems: list
         event_id=None if record is None else record.event.id,
         node=node,
         officer=officer,
+        approver=approver,
         is_trial=record is not None and record.is_trial,
         is_evidence=record is not None and record.is_evidence,
         stamp=stamped,

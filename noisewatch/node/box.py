@@ -21,6 +21,7 @@ from noisewatch.evidence.calibration_store import (
 )
 from noisewatch.evidence.durable import read_bounded
 from noisewatch.evidence.log import EventLog
+from noisewatch.evidence.references import keep_signature
 from noisewatch.evidence.retention import enforce
 from noisewatch.evidence.seal import DayKeys, NodeSigner
 from noisewatch.evidence.store import Store
@@ -115,6 +116,8 @@ class Box:
         self.signatures: list[Signature] = [
             load_signature(find_signature(name)) for name in identity.config.trigger.signatures
         ]
+        for signature in self.signatures:
+            keep_signature(identity.folder, signature.folder)
         self._stack = ExitStack()
         self.log = EventLog.open(identity.folder / "log" / "node.jsonl", signer=identity.signer)
         self.store = self._stack.enter_context(Store.open(identity.folder / "store", log=self.log))

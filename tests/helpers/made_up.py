@@ -343,9 +343,9 @@ def make_shown(authority: Authority, record: EventRecord) -> dict[str, bytes]:
     }
 
 
-def make_calibration() -> bytes:
+def make_calibration(when: datetime = datetime(2026, 2, 1, 10, tzinfo=UTC)) -> bytes:
     """A calibration record, as far as a verifier reads it."""
-    return jsonform.document_to_bytes({"when": datetime(2026, 2, 1, 10, tzinfo=UTC), "pascal_per_unit": 20.0})
+    return jsonform.document_to_bytes({"when": when, "pascal_per_unit": 20.0})
 
 
 def make_request(event_id: str, *, at: datetime = EXPORTED_AT) -> bytes:

@@ -63,8 +63,10 @@ def seal_event(
         Media(name, hashlib.sha256(data).hexdigest(), len(data), {"pascal_per_unit": 20.0})
         for name, data in (("original", original), ("viewing", viewing), ("levels", levels))
     )
+    made = made_up.make_record(viewing, levels, event_id=event_id)
     final = replace(
-        made_up.make_record(viewing, levels, event_id=event_id),
+        made,
+        calibration={**made.calibration, "record_sha256": put_references(node, signer, now)},
         captured_at=now - timedelta(minutes=5),
         sealed_day=key.day.isoformat(),
         expires_at=now + timedelta(hours=24),
@@ -87,3 +89,19 @@ def seal_event(
                 opened_store.finish(record, signed, p7s, sealed)
             else:
                 opened_store.begin(record, signed, p7s)
+
+
+def put_references(node: Path, signer: seal.NodeSigner, now: datetime) -> str:
+    """Lay down what a box keeps beside its events; return the hash of its calibration record."""
+    folder = node / "signatures" / hashlib.sha256(made_up.SUMS).hexdigest()
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {"card.md": made_up.CARD, "signature.toml": made_up.SETTINGS, "SHA256SUMS": made_up.SUMS}
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    calibration = made_up.make_calibration(now)
+    (node / "calibration").mkdir(exist_ok=True)
+    number = len(list((node / "calibration").glob("*.json"))) + 1
+    path = node / "calibration" / f"{number:04d}_{now:%Y%m%dT%H%M%SZ}.json"
+    path.write_bytes(calibration)
+    path.with_name(f"{path.name}.p7s").write_bytes(signer.sign_detached(calibration))
+    return hashlib.sha256(calibration).hexdigest()

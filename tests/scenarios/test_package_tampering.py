@@ -15,7 +15,7 @@ import made_up
 import numpy as np
 import pytest
 
-from noisewatch.evidence import bagit, package, sshsig, tools, verify
+from noisewatch.evidence import bagit, contents, package, sshsig, tools, verify
 from noisewatch.records import LogEntry
 
 Refuse = Callable[..., None]
@@ -64,13 +64,13 @@ def test_the_own_script_of_a_package_reaches_the_verdict_from_inside(
     assert done.returncode == 0
 
 
-@pytest.mark.parametrize("name", sorted([*verify.KNOWN, "data/clip.mp4"]))
+@pytest.mark.parametrize("name", sorted([*contents.KNOWN, *contents.OPTIONAL, "data/clip.mp4"]))
 def test_a_missing_file_is_named(name: str, copy: Path, expect_refusal: Refuse) -> None:
     (copy / name).unlink()
     expect_refusal(copy, name)
 
 
-@pytest.mark.parametrize("name", sorted([*verify.KNOWN, "data/clip.mp4"]))
+@pytest.mark.parametrize("name", sorted([*contents.KNOWN, *contents.OPTIONAL, "data/clip.mp4"]))
 def test_a_changed_byte_is_named(name: str, copy: Path, expect_refusal: Refuse) -> None:
     if not (copy / name).stat().st_size:
         (copy / name).write_bytes(b"x")
@@ -250,28 +250,28 @@ def test_a_request_that_was_signed_for_another_purpose_or_by_another_is_refused(
     copy: Path, authority: made_up.Authority, forger: made_up.Authority, expect_refusal: Refuse
 ) -> None:
     files, _ = bagit.read_bag(copy)
-    request = files[verify.REQUEST]
+    request = files[contents.REQUEST]
     for signature in (authority.sign_package(request), forger.sign_request(request)):
-        rewrite(copy, made_up.resigned(authority, {**files, verify.REQUEST_SIGNATURE: signature}))
-        expect_refusal(copy, verify.REQUEST_SIGNATURE)
+        rewrite(copy, made_up.resigned(authority, {**files, contents.REQUEST_SIGNATURE: signature}))
+        expect_refusal(copy, contents.REQUEST_SIGNATURE)
 
 
 def test_a_request_that_was_changed_afterwards_is_refused(
     copy: Path, authority: made_up.Authority, expect_refusal: Refuse
 ) -> None:
     files, _ = bagit.read_bag(copy)
-    request = files[verify.REQUEST].replace(b'"case":"PV-1"', b'"case":"PV-2"')
-    rewrite(copy, made_up.resigned(authority, {**files, verify.REQUEST: request}))
-    expect_refusal(copy, verify.REQUEST_SIGNATURE)
+    request = files[contents.REQUEST].replace(b'"case":"PV-1"', b'"case":"PV-2"')
+    rewrite(copy, made_up.resigned(authority, {**files, contents.REQUEST: request}))
+    expect_refusal(copy, contents.REQUEST_SIGNATURE)
 
 
 def test_a_request_that_is_not_the_one_of_the_log_is_refused(
     copy: Path, authority: made_up.Authority, expect_refusal: Refuse
 ) -> None:
     files, _ = bagit.read_bag(copy)
-    request = files[verify.REQUEST].replace(b'"case":"PV-1"', b'"case":"PV-2"')
+    request = files[contents.REQUEST].replace(b'"case":"PV-1"', b'"case":"PV-2"')
     signature = authority.sign_request(request)
-    changed = {**files, verify.REQUEST: request, verify.REQUEST_SIGNATURE: signature}
+    changed = {**files, contents.REQUEST: request, contents.REQUEST_SIGNATURE: signature}
     rewrite(copy, made_up.resigned(authority, changed))
     expect_refusal(copy, "custody/custody.jsonl", script_too=False)
 
@@ -293,7 +293,7 @@ def test_a_signature_by_a_revoked_key_is_refused(
     verdict = verify.verify(copy, trust=trust)
     assert verdict.origin == "refused"
     named = {(problem.part, "revoked" in problem.what) for problem in verdict.problems}
-    assert named == {(bagit.SIGNATURE, True), (verify.REQUEST_SIGNATURE, True)}
+    assert named == {(bagit.SIGNATURE, True), (contents.REQUEST_SIGNATURE, True)}
     assert script(copy, trust).returncode == 1
 
 
