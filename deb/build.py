@@ -73,7 +73,7 @@ def fetch(wanted: Sequence[Locked], target: Target, wheels: Path) -> None:
 def own_wheel(source: Path, wheels: Path) -> Path:
     """Build noisewatch's own wheel."""
     with tempfile.TemporaryDirectory() as folder:
-        pip("wheel", "-q", "--no-deps", "--no-build-isolation", "-w", folder, str(source))
+        pip("wheel", "-q", "--no-deps", "--no-build-isolation", "-w", folder, str(source.resolve()))
         (made,) = Path(folder).glob("noisewatch-*.whl")
         return Path(shutil.copy(made, wheels / made.name))
 
