@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -95,20 +96,58 @@ def status(
     node: Annotated[
         Path, typer.Option("--node", envvar="NOISEWATCH_NODE", help="Node folder.", show_default="here")
     ] = Path(),
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Stay, and show level, sources and events as they come.")
+    ] = False,
+    journal: Annotated[
+        int, typer.Option(help="Also show this many of the newest entries of the box's journal.", min=0)
+    ] = 0,
     as_json: JsonOption = False,
 ) -> None:
-    """Say how this node's run is doing: drift, xruns, camera, clock, events. Exit 1 when it does not run.
+    """Say how this node's run is doing: health, drift, camera, clock, events. Exit 1 when it does not run.
 
     \b
     Example:
       noisewatch status --node node
+      noisewatch status --node node --watch
+      noisewatch status --node node --journal 20
     """
+    from noisewatch.node.journal import Journal
     from noisewatch.node.status import in_words, read_status
 
+    if watch:
+        _watch(node, as_json=as_json)
+        return
     document = read_status(node)
-    emit(document, as_json=as_json, human=in_words(document))
+    entries = Journal(node).entries(last=journal) if journal else []
+    shown = [f"{entry['at']}  {entry['kind']:10} {entry['what']}" for entry in entries]
+    emit(
+        document | ({"journal": entries} if journal else {}),
+        as_json=as_json,
+        human="\n".join([in_words(document), *shown]),
+    )
     if not document["running"]:
         raise typer.Exit(1)
+
+
+def _watch(node: Path, *, as_json: bool) -> None:
+    """Show what the run tells until it ends or somebody has seen enough."""
+    from noisewatch.node.live import watch
+    from noisewatch.node.screen import screen
+
+    if as_json:
+        for document in watch(node):
+            emit(document, as_json=True, human=None)
+        return
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+    local = datetime.now().astimezone().tzinfo
+    console = Console()
+    with Live(console=console, auto_refresh=False, screen=console.is_terminal) as view:
+        for document in watch(node):
+            view.update(Text(screen(document, zone=local)), refresh=True)
 
 
 def register(app: typer.Typer) -> None:

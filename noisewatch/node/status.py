@@ -138,6 +138,9 @@ def in_words(document: Mapping[str, Any]) -> str:
     lines = [
         f"{document.get('node', 'node')}: {state}, {document['uptime_s'] / 3600:.1f} h, pid {document['pid']}"
     ]
+    if "state" in document:
+        reasons = "; ".join(document.get("reasons") or ()) or "nothing is wrong"
+        lines.append(f"health     {document['state']}: {reasons}")
     lines.append(f"events     {document.get('events', 0)}, {document.get('sealed', 0)} of them sealed")
     lines += _sound_lines(document.get("sound") or {})
     lines += _picture_lines(document.get("picture"), document.get("sync") or {})
@@ -147,6 +150,11 @@ def in_words(document: Mapping[str, Any]) -> str:
     steps = f", set {clock['steps']} times (last {clock['last_step_s']:+.3f} s)" if clock.get("steps") else ""
     state = "synchronised" if clock.get("synchronised") else "NOT synchronised"
     lines.append(f"clock      {state}{kept}{bound}{steps}")
+    broker = document.get("broker")
+    if broker:
+        how = "connected" if broker["is_connected"] else f"away ({broker['last_error'] or 'not reached yet'})"
+        counts = f"{broker['sent']} sent, {broker['waiting']} wait, {broker['refused']} refused"
+        lines.append(f"broker     {how}; {counts}")
     return "\n".join(lines)
 
 

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyrage
 import pytest
 import soundfile
 from command import noisewatch
+from opening import record_of
+from real_node import make_real_node
 
 pytestmark = pytest.mark.live
 
@@ -67,7 +68,7 @@ def test_a_trial_node_seals_a_loopback_camera_beside_a_file(
     *events, summary = told
     assert [event["sealed"] for event in events] == [True], err
     assert summary["lost_samples"] == 0
-    record = json.loads(next((tmp_path / "node" / "store").rglob("event.json")).read_text())
+    record = record_of(tmp_path / "node", tmp_path / "custody")
     original = next(part for part in record["media"] if part["name"] == "original")["description"]
     assert original["duration_s"] == 10.0
     assert 240 <= original["frames"] <= 252
@@ -97,8 +98,8 @@ def test_a_node_with_a_microphone_seals_what_is_treated_masked_and_covered(
     assert summary["viewing_copies"] == 1, err
     assert summary["duration_s"] > SECONDS
     sealed = {path.name for path in (tmp_path / "node" / "store").rglob("*.age")}
-    assert sealed == {"original.age", "viewing.age", "levels.age"}
-    record = json.loads(next((tmp_path / "node" / "store").rglob("event.json")).read_text())
+    assert sealed == {"original.age", "viewing.age", "levels.age", "event.age"}
+    record = record_of(tmp_path / "node", tmp_path / "custody")
     assert record["clock"]["source"] == "system"
     assert record["is_trial"] is False
     assert record["privacy"]["methods"] == [
@@ -109,30 +110,3 @@ def test_a_node_with_a_microphone_seals_what_is_treated_masked_and_covered(
     original = next(part for part in record["media"] if part["name"] == "original")["description"]
     assert original["samples"] == 480_000
     assert record["losses"]["samples"] == 0
-
-
-def make_real_node(folder: Path) -> Path:
-    """A custody that is no trial, one officer, one supervisor, and a node whose gate the loopback reaches."""
-    secret = folder / "passphrase"
-    secret.touch(mode=0o600)
-    secret.write_text("a long enough passphrase")
-    custody = folder / "custody"
-    done = noisewatch("custody", "init", custody, "--passphrase-file", secret)
-    assert done.code == 0, done.err
-    for name, role in (("an-officer", "officer"), ("a-supervisor", "supervisor")):
-        key = folder / name
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
-        recipient = str(pyrage.x25519.Identity.generate().to_public())
-        done = noisewatch(
-            *("custody", "add", name, "--role", role, "--ssh-public", f"{key}.pub"),
-            *("--age-recipient", recipient, "--appointed-by", "the council", "--custody", custody),
-        )
-        assert done.code == 0, done.err
-    done = noisewatch("init", folder / "node", "--custody", custody, "--passphrase-file", secret)
-    assert done.code == 0, done.err
-    config = folder / "node" / "node.toml"
-    # without a calibration a sample of 1.0 counts as 1 Pa: the street's 91 dB at 20 Pa read 65 dB
-    text = config.read_text().replace("# gate_db =", "gate_db = 54.0", 1)
-    text = text.replace("carriageway = []", "carriageway = [[0, 0.25], [1, 0.25], [1, 1], [0, 1]]")
-    config.write_text(text.replace("allow_uncalibrated = false", "allow_uncalibrated = true"))
-    return config

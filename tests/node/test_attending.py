@@ -1,0 +1,130 @@
+"""Beside a run: what is judged reaches journal, hook and view; what is asked of the run is asked once."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from noisewatch.acoustics.calibration import calibration_state
+from noisewatch.acoustics.sync import not_needed
+from noisewatch.errors import InputOutputError, TryAgainError
+from noisewatch.node.attending import Attendance
+from noisewatch.node.config import NodeConfig
+from noisewatch.node.health import Restart
+from noisewatch.node.live import watch
+from noisewatch.node.screen import meter, screen
+
+NOW = datetime(2026, 5, 4, 10, 0, tzinfo=UTC)
+
+
+class StoppableRun:
+    """As much of a runner as attendance asks for."""
+
+    late_clips, waiting_clips = 0, 2
+    pipeline = SimpleNamespace(newest_frame=None, newest_keyframe=None)
+
+    def __init__(self) -> None:
+        self.stops = 0
+
+    def stop(self) -> None:
+        self.stops += 1
+
+
+def made_box(folder: Path, *, key_days: int, hook: Path | None = None) -> Any:
+    config = NodeConfig.model_validate({"alerts": {"hook": [str(hook)] if hook else []}})
+    days = tuple(NOW.date() + timedelta(days=number) for number in range(key_days))
+    return SimpleNamespace(
+        config=config,
+        identity=SimpleNamespace(folder=folder, day_keys=SimpleNamespace(is_trial=True, days=days)),
+        calibration=SimpleNamespace(state=calibration_state([], now=NOW)),
+        signatures=[SimpleNamespace(gate_db=80.0)],
+        store=SimpleNamespace(list=tuple),
+    )
+
+
+def attendance(box: Any) -> Attendance:
+    chain: Any = SimpleNamespace(sync=not_needed(), told=lambda: {"picture": None})
+    return Attendance(
+        box, chain, counts=lambda: {"events": 1, "sealed": 1}, has_camera=False, report=print, now=lambda: NOW
+    )
+
+
+def test_keys_that_run_out_reach_hook_journal_and_view(tmp_path: Path) -> None:
+    hook = tmp_path / "hook"
+    hook.write_text(f"#!/bin/sh\ncat > {tmp_path}/alert\n")
+    hook.chmod(0o700)
+    attend = attendance(made_box(tmp_path, key_days=3, hook=hook))
+    runner: Any = StoppableRun()
+    with attend.beside(runner, failure=lambda: None):
+        end = time.monotonic() + 20
+        while not (tmp_path / "alert").exists():
+            attend.beat()
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        shown = next(watch(tmp_path))
+    alert = json.loads((tmp_path / "alert").read_text())
+    assert alert["kind"] == "keys"
+    assert "keys for 3 more days" in alert["sentence"]
+    assert "alert" in [entry["kind"] for entry in attend.journal.entries()]
+    assert (shown["queue"], shown["key_days"]) == (2, 3)
+    assert "node" in screen(shown)
+    assert runner.stops == 0
+
+
+def test_a_restart_stops_the_run_once_and_says_so_with_the_exit_code_for_trying_again(tmp_path: Path) -> None:
+    attend = attendance(made_box(tmp_path, key_days=30))
+    runner: Any = StoppableRun()
+    attend.beside(runner, failure=lambda: None)
+    attend._carry_out(Restart("no sound for 130 s"))
+    assert runner.stops == 1
+    assert isinstance(attend.wants_restart, TryAgainError)
+    assert attend.wants_restart.exit_code == 75
+    assert attend.journal.entries()[-1]["kind"] == "restart"
+
+
+def test_what_could_not_be_stored_is_a_trouble_with_its_reason(tmp_path: Path) -> None:
+    attend = attendance(made_box(tmp_path, key_days=30))
+    runner: Any = StoppableRun()
+    attend.beside(runner, failure=lambda: InputOutputError("no space left"))
+    attend.beat()
+    attend._judge()
+    assert attend._observer.last.store_failure == "no space left"
+
+
+def test_the_view_shows_a_meter_with_the_gate_and_the_last_events() -> None:
+    told = {
+        "node": "genk-1",
+        "site": "Stalenstraat",
+        "state": "degraded",
+        "reasons": ["keys for 3 more days"],
+        "gate_db": 80.0,
+        "level": {"laf_db": 71.3, "flags": ["wind"]},
+        "sound": {"source": "microphone 'road'", "lost_samples": 0, "xruns": 0, "drift_ppm": 12.0},
+        "clock": {"synchronised": True},
+        "last_events": [
+            {
+                "id": "20260504-100203-0000abcd",
+                "at": "2026-05-04T10:02:03Z",
+                "signature": "exhaust",
+                "behaviour": "revving",
+                "lafmax_db": 91.2,
+            }
+        ],
+    }
+    page = screen(told)
+    assert "works, but look at this" in page
+    assert "71.3 dB" in page
+    assert "10:02:03   91.2 dB  exhaust, revving" in page
+    assert meter(None, gate_db=80.0, width=10).endswith("no level")
+
+
+def test_days_of_keys_are_counted_from_today(tmp_path: Path) -> None:
+    attend = attendance(made_box(tmp_path, key_days=5))
+    runner: Any = StoppableRun()
+    attend.beside(runner, failure=lambda: None)
+    assert attend._observer.facts().key_days == 5
+    assert date(2026, 5, 8) in attend._box.identity.day_keys.days
