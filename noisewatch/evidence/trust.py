@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from cryptography import x509
@@ -44,6 +45,13 @@ def read_trust(folder: Path) -> Trust:
         revoked_nodes=nodes.read_bytes() if nodes.is_file() else b"",
         stamp_root=stamps.read_bytes() if stamps.is_file() else b"",
     )
+
+
+def expires_at(certificate: x509.Certificate, authority_pem: bytes) -> datetime:
+    """Return when a certificate stops to count: its own end, or its authority's where that comes first."""
+    ends = [certificate.not_valid_after_utc]
+    ends += [one.not_valid_after_utc for one in x509.load_pem_x509_certificates(authority_pem)]
+    return min(ends)
 
 
 def is_revoked(certificate: x509.Certificate, revoked_nodes: bytes, *, day: str) -> bool:

@@ -37,7 +37,7 @@ from noisewatch.evidence.levels import read_levels
 from noisewatch.evidence.log import row_from_line
 from noisewatch.evidence.recompute import Recomputed, recompute
 from noisewatch.evidence.seal import ROLE_CUSTODY_LOG, ROLE_NODE, role_of
-from noisewatch.evidence.trust import Trust, is_revoked, read_trust
+from noisewatch.evidence.trust import Trust, expires_at, is_revoked, read_trust
 from noisewatch.records import EventRecord
 
 CLIP_DURATION = "10.000"
@@ -86,7 +86,7 @@ class Verdict:
         }
 
 
-def verify(package: Path, *, trust: Path | None = None) -> Verdict:
+def verify(package: Path, *, trust: Path | None = None, now: datetime | None = None) -> Verdict:
     """Verify a package, a folder or a stored zip.
 
     Parameters
@@ -96,6 +96,9 @@ def verify(package: Path, *, trust: Path | None = None) -> Verdict:
     trust : Path, optional
         The municipality's trust folder. Without it the package's own copies of the keys are used, which
         shows that it is intact, never where it came from.
+    now : datetime, optional
+        The moment of verification: signatures are judged at the moments that they state, but a certificate
+        that has expired by now needs a time stamp from before.
 
     Returns
     -------
@@ -114,8 +117,10 @@ def verify(package: Path, *, trust: Path | None = None) -> Verdict:
         return Verdict(valid=False, origin=_origin(anchors, problems), problems=tuple(problems))
     problems += bagit.check_bag(files)
     problems += _check_names(files)
-    found = _check_content(files, anchors=anchors or _own_copies(files), problems=problems)
-    problems = _once(problems)
+    found = _check_content(
+        files, anchors=anchors or _own_copies(files), problems=problems, now=now or datetime.now(UTC)
+    )
+    problems = list(dict.fromkeys(problems))
     return replace(found, valid=not problems, origin=_origin(anchors, problems), problems=tuple(problems))
 
 
@@ -145,10 +150,6 @@ def _origin(anchors: Trust | None, problems: list[Problem]) -> str:
     return "refused" if problems else "verified"
 
 
-def _once(problems: list[Problem]) -> list[Problem]:
-    return list(dict.fromkeys(problems))
-
-
 def _own_copies(files: Mapping[str, bytes]) -> Trust:
     return Trust(
         authority_pem=files.get("keys/ca.pem", b""),
@@ -169,12 +170,15 @@ def _check_names(files: Mapping[str, bytes]) -> list[Problem]:
     return more + [Problem(name, "is missing") for name in sorted(known) if name not in files]
 
 
-def _check_content(files: Mapping[str, bytes], *, anchors: Trust, problems: list[Problem]) -> Verdict:
+def _check_content(
+    files: Mapping[str, bytes], *, anchors: Trust, problems: list[Problem], now: datetime
+) -> Verdict:
     request = _read_json(REQUEST, files, problems)
     record = _read_record(files, problems)
     officer = _check_officer(files, request, anchors=anchors, problems=problems)
     stamped = _check_stamp(files, request, anchors=anchors, problems=problems)
-    node = _check_node(files, record, anchors=anchors, problems=problems)
+    seen_by = min(now, jsonform.utc_moment(stamped)) if stamped not in ("none", "pending") else now
+    node = _check_node(files, record, anchors=anchors, problems=problems, seen_by=seen_by)
     approver = None
     if record is not None:
         _check_parts(files, record, problems)
@@ -297,8 +301,14 @@ def _check_officer(
 
 
 def _check_node(
-    files: Mapping[str, bytes], record: EventRecord | None, *, anchors: Trust, problems: list[Problem]
+    files: Mapping[str, bytes],
+    record: EventRecord | None,
+    *,
+    anchors: Trust,
+    problems: list[Problem],
+    seen_by: datetime,
 ) -> str | None:
+    """Check the box's signature, and that its certificate had not expired when it was seen, stamped or now."""
     if EVENT not in files or EVENT_SIGNATURE not in files:
         return None
     at = datetime.now(UTC)
@@ -315,6 +325,10 @@ def _check_node(
         problems.append(Problem(EVENT_SIGNATURE, "is signed with a certificate that is not a box's"))
     if record is not None and is_revoked(certificate, anchors.revoked_nodes, day=record.sealed_day):
         problems.append(Problem(EVENT_SIGNATURE, "is signed by a box that was revoked by that day"))
+    ends = expires_at(certificate, anchors.authority_pem)
+    if seen_by > ends:
+        what = f"is by a certificate that expired on {ends:%Y-%m-%d}; a time stamp from before is needed"
+        problems.append(Problem(EVENT_SIGNATURE, what))
     return certificate.subject.rfc4514_string()
 
 

@@ -220,12 +220,13 @@ def _certificate(
     *,
     by: ec.EllipticCurvePrivateKey,
     issuer: x509.Certificate | None = None,
+    days: int = 3650,
 ) -> x509.Certificate:
     start = datetime(2026, 1, 1, tzinfo=UTC)
     builder = x509.CertificateBuilder().subject_name(subject)
     builder = builder.issuer_name(subject if issuer is None else issuer.subject)
     builder = builder.public_key(key.public_key()).serial_number(x509.random_serial_number())
-    builder = builder.not_valid_before(start).not_valid_after(start + timedelta(days=400))
+    builder = builder.not_valid_before(start).not_valid_after(start + timedelta(days=days))
     constraints = x509.BasicConstraints(ca=issuer is None, path_length=None)
     return builder.add_extension(constraints, critical=True).sign(by, hashes.SHA256())
 
@@ -239,12 +240,19 @@ def _name(name: str, role: str) -> x509.Name:
     )
 
 
-def make_authority(folder: Path, *, officer: str = "officer", node_role: str = ROLE_NODE) -> Authority:
-    """An authority, a box and an officer, with the trust folder a verifier is given."""
+def make_authority(
+    folder: Path, *, officer: str = "officer", node_role: str = ROLE_NODE, days: int = 3650
+) -> Authority:
+    """An authority, a box and an officer, with the trust folder a verifier is given.
+
+    ``days`` from 1 January 2026 on the box's certificate counts.
+    """
     folder.mkdir()
     key, node_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     certificate = _certificate(_name("made-up authority", ROLE_AUTHORITY), key, by=key)
-    node_certificate = _certificate(_name("box-1", node_role), node_key, by=key, issuer=certificate)
+    node_certificate = _certificate(
+        _name("box-1", node_role), node_key, by=key, issuer=certificate, days=days
+    )
     public = _ssh_key(folder / "officer", officer)
     approver = _ssh_key(folder / "supervisor", "supervisor")
     (folder / "trust").mkdir()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import made_up
@@ -192,3 +193,65 @@ def test_an_address_that_is_none_is_refused(custody_folder: Path, text: str) -> 
 
 def test_a_custody_without_authority_asks_for_no_stamp(tmp_path: Path) -> None:
     assert stamp.configured(tmp_path) is None
+
+
+#: The box's certificate has ended by then, and whoever signed has left.
+YEARS_LATER = datetime(2041, 6, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def years_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> datetime:
+    """Let ``date`` say years later; times that it is given it reads as before."""
+    shim = tmp_path / "bin" / "date"
+    shim.parent.mkdir()
+    shim.write_text(
+        '#!/bin/sh\ncase "$*" in *-d*) exec /bin/date "$@" ;; esac\n'
+        f'exec /bin/date -d @{int(YEARS_LATER.timestamp())} "$@"\n'
+    )
+    shim.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{shim.parent}:{os.environ['PATH']}")
+    return YEARS_LATER
+
+
+def test_a_stamped_package_is_good_years_later_when_certificates_have_expired(
+    stamped: Path, trust: Path, years_later: datetime, script: Script
+) -> None:
+    signers = trust / "allowed_signers"
+    before = signers.read_text()
+    # the officer left the service, years ago and long after this package
+    signers.write_text(before.replace('package"', 'package",valid-before="20270601000000"'))
+    try:
+        verdict = verify.verify(stamped, trust=trust, now=years_later)
+        assert (verdict.problems, verdict.origin) == ((), "verified")
+        done = script(stamped, trust)
+        assert (done.returncode, done.stdout.splitlines()[0]) == (0, "intact, origin verified")
+    finally:
+        signers.write_text(before)
+
+
+def test_a_package_without_a_stamp_is_refused_once_its_certificate_has_expired(
+    waiting: Path, trust: Path, years_later: datetime, script: Script
+) -> None:
+    assert verify.verify(waiting, trust=trust).valid
+    verdict = verify.verify(waiting, trust=trust, now=years_later)
+    assert [problem.part for problem in verdict.problems] == ["data/event.json.p7s"]
+    assert "a time stamp from before is needed" in verdict.problems[0].what
+    done = script(waiting, trust)
+    assert done.returncode == 1
+    assert "REFUSED data/event.json.p7s: is by a certificate that expired" in done.stdout
+
+
+def test_a_stamp_from_after_the_certificate_expired_helps_nobody(
+    clip: bytes, tsa: stamp.StampAuthority, tmp_path: Path, script: Script
+) -> None:
+    old = made_up.make_authority(tmp_path / "old", days=80)
+    (old.trust / "tsa.pem").write_bytes(tsa.root_pem)
+    late = replace(made_up.make_parts(old, clip=clip), stamp_root=tsa.root_pem)
+    files = package.assemble(
+        late,
+        info=made_up.INFO,
+        sign=old.sign_package,
+        stamp=lambda signature: stamp.request_stamp(signature, tsa),
+    )
+    made = package.write_package(files, out=tmp_path, name="late")
+    expect_both_refuse(made, old.trust, script, "data/event.json.p7s")

@@ -162,6 +162,8 @@ fi
 # The time stamp over that signature, where there is one.
 tsr=tagmanifest-sha256.txt.tsr
 stamped=
+now=$(date -u +%s)
+seen=$now
 carried() {
     # openssl looks at no certificate in a stamp that it does not need: each must lead to the root too
     openssl ts -reply -in "$tsr" -token_out -out "$work/token" 2>/dev/null || return 1
@@ -186,6 +188,7 @@ if [ -f "$tsr" ]; then
     elif [ "$asked" -gt $((at + 300)) ]; then
         no custody/request.json "claims a time after its stamp of $said"
     fi
+    [ "$at" -gt 0 ] && [ "$at" -lt "$now" ] && seen=$at
     stamped=$said
 elif [ -f keys/tsa.pem ]; then
     stamped=pending
@@ -207,6 +210,11 @@ if openssl cms -verify -binary -inform DER -in data/event.json.p7s -content data
     if [ -n "$since" ] && [ "$(printf '%s\n%s\n' "$since" "$day" | sort | head -n 1)" = "$since" ]; then
         no data/event.json.p7s "is signed by a box that was revoked by that day"
     fi
+    for certificate in "$work/node.pem" "$trust/ca.pem"; do
+        ends=$(openssl x509 -in "$certificate" -noout -enddate | cut -d= -f2)
+        [ "$seen" -le "$(date -u -d "$ends" +%s)" ] ||
+            no data/event.json.p7s "is by a certificate that expired on $ends; a time stamp from before is needed"
+    done
 else
     no data/event.json.p7s "does not verify with this certificate authority"
     node=
