@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from noisewatch.errors import InputError, MissingInputError
 from noisewatch.evidence import contents
@@ -56,6 +57,38 @@ def keep_signature(node: Path, source: Path) -> Path:
         for name, data in ((CARD, files[CARD]), (SETTINGS, files[SETTINGS]), (SUMS, sums)):
             write_atomic(folder / name, data, mode=0o644)
     return folder
+
+
+class Source(Protocol):
+    """Where references are fetched from: a box (``boxes.Box``)."""
+
+    def references(self) -> dict[str, int]:
+        """Return the size of each file that there is, by its name."""
+        ...
+
+    def fetch(self, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+        """Yield these files."""
+        ...
+
+
+def fetch(source: Source, to: Path) -> int:
+    """Copy what is new of a box's calibrations and kept signatures; return how many files came.
+
+    Neither ever changes on a box, so what is here already is not asked for again.
+    """
+    listed = source.references()
+    wanted = sorted(
+        name
+        for name, size in listed.items()
+        if PULLED.fullmatch(name) and size <= MAX_BYTES and not (to / name).is_file()
+    )
+    count = 0
+    for name, data in source.fetch(wanted):
+        if name in wanted and len(data) <= MAX_BYTES:
+            make_folder((to / name).parent)
+            write_atomic(to / name, data, mode=0o644)
+            count += 1
+    return count
 
 
 def of_event(record: EventRecord, node: Path) -> tuple[dict[str, bytes], list[str]]:

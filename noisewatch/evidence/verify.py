@@ -308,7 +308,7 @@ def _check_node(
     problems: list[Problem],
     seen_by: datetime,
 ) -> str | None:
-    """Check the box's signature, and that its certificate had not expired when it was seen, stamped or now."""
+    """Check the box's signature, and that its certificate had not expired when it was stamped, or now."""
     if EVENT not in files or EVENT_SIGNATURE not in files:
         return None
     at = datetime.now(UTC)
