@@ -1,34 +1,32 @@
 """How well voices are destroyed and how well an exhaust survives: every figure of issue 6, points 2 and 6.
 
-    python bench/privacy.py [--speech] [--attacks] [--levels] [--speakers] [--exhaust] [--seed N]
+    python bench/privacy.py [--alone] [--speech] [--attacks] [--levels] [--speakers] [--exhaust] [--seed N]
+        [--record FILE] [--figures FILE] [--clips N] [--without RECOGNISER]
 
-Without a flag all parts run (half an hour on one core with every judge). Which recordings and judges are
-needed, and where they come from: ``privacy_voices.py`` and ``privacy_judges.py`` beside this file. A judge
-that is not there is named as missing, never counted as fooled.
+``--alone`` is the part of ``--speech`` without an exhaust. Without a flag all parts run (hours on one core
+with every judge: give ``--record``, stop when you like, and go on later). ``--figures`` writes what
+``noisewatch privacy dpia`` quotes. Which recordings and judges are needed, and where they come from:
+``privacy_voices.py`` and ``privacy_judges.py`` beside this file. A judge that is not there is named as
+missing, never counted as fooled.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import tempfile
 import time
 from collections import defaultdict
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from privacy_attacks import ATTACKS, band_vectors, from_bands, with_code_and_entropy
 from privacy_exhaust import print_exhaust
-from privacy_judges import (
-    cepstra,
-    content_found,
-    equal_error_rate,
-    intelligibility,
-    pitch,
-    recognisers,
-    speaker_embedding,
-    word_errors,
-    words,
-)
+from privacy_figures import write_figures
+from privacy_judges import cepstra, equal_error_rate, pitch, recognisers, speaker_embedding
+from privacy_listening import UNTOUCHED, Way, counting, listen, misses, printed, read, summary
 from privacy_voices import RATE_HZ, Spoken, speakers, spoken_clips
 
 from noisewatch.privacy.bandnoise import Recipe
@@ -38,7 +36,7 @@ from noisewatch.simulation.library import synthetic_clip
 
 Array = NDArray[np.float64]
 SNR_DB = (None, 10.0, 0.0, -10.0)
-COUNTS_BELOW_WER = 0.40
+PARTS = ("alone", "speech", "attacks", "levels", "speakers", "exhaust")
 
 
 def treated(wave: Array, entropy: bytes | None = None, recipe: Recipe | None = None) -> Array:
@@ -58,154 +56,168 @@ def with_exhaust(voice: Array, snr_db: float | None, seed: int) -> Array:
     return np.asarray(voice + gain * engine[: voice.size])
 
 
-class Tally:
-    """Word errors, content words and intelligibility, summed per row of a table."""
+def speech_ways(seed: int) -> dict[str, Way]:
+    """Return the sound alone and against exhaust, untouched and treated."""
 
-    def __init__(self) -> None:
-        self.errors: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
-        self.clear: dict[str, list[tuple[float, float]]] = defaultdict(list)
-        self.judges = recognisers()
-        self.counting: dict[tuple[str, str], bool] = {}
+    def untouched(clip: Spoken, number: int, *, snr_db: float | None) -> Array:
+        return with_exhaust(clip.samples, snr_db, seed + number)
 
-    def listen(self, row: str, clip: Spoken, wave: Array, *, judges: tuple[str, ...] | None = None) -> None:
-        """Let every recogniser of the clip's language that counts hear the sound."""
-        said = words(clip.text)
-        for name, (hear, languages) in self.judges.items():
-            if clip.language not in languages or (judges is not None and name not in judges):
-                continue
-            heard = words(hear(wave, clip.language))
-            wrong, (found, content) = word_errors(said, heard), content_found(said, heard)
-            for key in ((row, f"{name}, {clip.language}"), (row, name)):
-                for place, value in enumerate((wrong, len(said), found, content)):
-                    self.errors[key][place] += value
+    def sealed(clip: Spoken, number: int, *, snr_db: float | None) -> Array:
+        return treated(with_exhaust(clip.samples, snr_db, seed + number))
 
-    def clarity(self, row: str, clean: Array, wave: Array) -> None:
-        """Add STOI and ESTOI against the clean voice."""
-        size = min(clean.size, wave.size)
-        self.clear[row].append(intelligibility(clean[:size], wave[:size]))
-
-    def show(self) -> None:
-        """Print the table."""
-        for row, values in self.clear.items():
-            mean, worst = np.mean(values, axis=0), np.max(values, axis=0)
-            print(f"{row:44s} STOI {mean[0]:.2f} (worst {worst[0]:.2f})  ESTOI {mean[1]:.2f} "
-                  f"(worst {worst[1]:.2f})  {len(values)} clips", flush=True)  # fmt: skip
-        for (row, name), (wrong, said, found, content) in self.errors.items():
-            print(f"{row:44s} {name:22s} WER {wrong / said:6.1%}  content words {found}/{content} "
-                  f"= {found / max(content, 1):.1%}", flush=True)  # fmt: skip
-
-
-def print_speech(clips: list[Spoken], seed: int) -> None:
-    """Print what recognisers and STOI find, alone and against exhaust."""
-    print("a recogniser counts for a language where its WER on the untouched sound alone is 40 % or less")
+    ways: dict[str, Way] = {}
     for snr_db in SNR_DB:
-        tally = Tally()
         where = "alone" if snr_db is None else f"{snr_db:+.0f} dB"
-        for number, clip in enumerate(clips):
-            mix = with_exhaust(clip.samples, snr_db, seed + number)
-            sealed = treated(mix)
-            tally.clarity(f"untouched, {where}", clip.samples, mix)
-            tally.clarity(f"treated, {where}", clip.samples, sealed)
-            if snr_db is None:
-                tally.listen(f"untouched, {where}", clip, mix)
-            tally.listen(f"treated, {where}", clip, sealed)
-        tally.show()
+        ways[f"untouched, {where}"] = partial(untouched, snr_db=snr_db)
+        ways[f"treated, {where}"] = partial(sealed, snr_db=snr_db)
+    return ways
 
 
-def print_attacks(clips: list[Spoken]) -> None:
-    """Print what the known attacks get out of treated speech alone."""
-    tally = Tally()
-    for clip in clips:
+def attack_ways() -> dict[str, Way]:
+    """Return what the known attacks get out of treated speech alone, and a build that leaks."""
+
+    def attacked(clip: Spoken, number: int, *, name: str) -> Array:
+        del number
+        return ATTACKS[name](treated(clip.samples), RATE_HZ)
+
+    def undone(clip: Spoken, number: int) -> Array:
+        del number
         entropy = os.urandom(32)
-        sealed = treated(clip.samples, entropy)
-        for name, attack in ATTACKS.items():
-            got = attack(sealed, RATE_HZ)
-            tally.clarity(f"attack: {name}", clip.samples, got)
-            tally.listen(f"attack: {name}", clip, got)
-        got = with_code_and_entropy(sealed, RATE_HZ, entropy)
-        tally.clarity("attack: code and entropy (never kept)", clip.samples, got)
-        tally.listen("attack: code and entropy (never kept)", clip, got)
-        control = treated(clip.samples, recipe=Recipe(window_s=0.05, blur_octaves=0.0, colour_db=0.0))
-        tally.clarity("control: window of 0.05 s (must leak)", clip.samples, control)
-        tally.listen("control: window of 0.05 s (must leak)", clip, control)
-    tally.show()
+        return with_code_and_entropy(treated(clip.samples, entropy), RATE_HZ, entropy)
+
+    def averaged(clip: Spoken, number: int) -> Array:
+        del number
+        return np.asarray(np.mean([treated(clip.samples) for _ in range(6)], axis=0))
+
+    def leaking(clip: Spoken, number: int) -> Array:
+        del number
+        return treated(clip.samples, recipe=Recipe(window_s=0.05, blur_octaves=0.0, colour_db=0.0))
+
+    ways: dict[str, Way] = {f"attack: {name}": partial(attacked, name=name) for name in ATTACKS}
+    ways["attack: code and entropy (never kept)"] = undone
+    ways["attack: mean of six treatments"] = averaged
+    return ways | {"control: window of 0.05 s (must leak)": leaking}
 
 
-def print_levels(clips: list[Spoken]) -> None:
-    """Print what is got from levels every 125 ms and band vectors of 1 s, and of 20 ms as a control."""
-    tally = Tally()
-    for clip in clips:
+def level_ways() -> dict[str, Way]:
+    """Return sound made again from levels every 125 ms and band vectors of 1 s, and of 20 ms as a control."""
+
+    def rebuilt(clip: Spoken, number: int, *, step_s: float) -> Array:
+        del number
         fast = fast_energy(a_weighted(clip.samples, rate_hz=RATE_HZ), rate_hz=RATE_HZ)
         levels_db = 10.0 * np.log10(fast[:: RATE_HZ // 8] + 1e-12)
-        for step_s, row in ((1.0, "LAF 125 ms and bands 1 s"), (0.02, "control: bands 20 ms (must leak)")):
-            vectors = band_vectors(clip.samples, rate_hz=RATE_HZ, step_s=step_s)
-            levels = levels_db if step_s == 1.0 else None
-            got = from_bands(vectors, rate_hz=RATE_HZ, step_s=step_s, levels_db=levels)
-            tally.clarity(row, clip.samples, got)
-            tally.listen(row, clip, got)
-    tally.show()
+        vectors = band_vectors(clip.samples, rate_hz=RATE_HZ, step_s=step_s)
+        return from_bands(
+            vectors, rate_hz=RATE_HZ, step_s=step_s, levels_db=levels_db if step_s == 1.0 else None
+        )
+
+    return {
+        "LAF 125 ms and bands 1 s": partial(rebuilt, step_s=1.0),
+        "control: bands 20 ms (must leak)": partial(rebuilt, step_s=0.02),
+    }
 
 
-def print_speakers() -> None:
+def print_speakers(*, rounds: int = 1) -> dict[str, dict[str, float]]:
     """Print equal error rates: untouched, treated against treated, untouched against treated."""
     people = speakers()
     who = [(group, speaker) for group, speaker, _ in people]
     before = [wave for _, _, wave in people]
-    after = [treated(wave) for wave in before]
     embed = speaker_embedding()
     judges = {"MFCC statistics": cepstra, "pitch statistics": pitch}
     if embed is not None:
         judges = {"Resemblyzer": embed, **judges}
-    print(f"{len(set(who))} speakers, {len(who)} clips")
-    for name, judge in judges.items():
-        untouched, sealed = (np.array([judge(wave) for wave in waves]) for waves in (before, after))
-        is_cosine = name == "Resemblyzer"
-        if not is_cosine:
-            untouched, sealed = ((x - x.mean(axis=0)) / (x.std(axis=0) + 1e-9) for x in (untouched, sealed))
-        pairs = {
-            "untouched": (untouched, untouched),
-            "treated": (sealed, sealed),
-            "cross": (untouched, sealed),
-        }
-        rates = {key: equal_error_rate(who, a, b, is_cosine=is_cosine) for key, (a, b) in pairs.items()}
-        print(f"{name:18s} EER " + ", ".join(f"{key} {rate:.1%}" for key, rate in rates.items()), flush=True)
+    print(f"{len(set(who))} speakers, {len(who)} clips, {rounds} treatments of each")
+    found: dict[str, dict[str, list[float]]] = {name: defaultdict(list) for name in judges}
+    for _ in range(rounds):
+        after = [treated(wave) for wave in before]
+        for name, judge in judges.items():
+            untouched, sealed = (np.array([judge(wave) for wave in waves]) for waves in (before, after))
+            is_cosine = name == "Resemblyzer"
+            if not is_cosine:
+                untouched, sealed = (
+                    (x - x.mean(axis=0)) / (x.std(axis=0) + 1e-9) for x in (untouched, sealed)
+                )
+            pairs = {
+                "untouched": (untouched, untouched),
+                "treated": (sealed, sealed),
+                "cross": (untouched, sealed),
+            }
+            for key, (a, b) in pairs.items():
+                found[name][key].append(equal_error_rate(who, a, b, is_cosine=is_cosine))
+    means = {
+        name: {key: float(np.mean(values)) for key, values in rates.items()} for name, rates in found.items()
+    }
+    for name, rates in found.items():
+        texts = [f"{key} {np.mean(v):.1%} ({min(v):.1%} to {max(v):.1%})" for key, v in rates.items()]
+        print(f"{name:18s} EER " + ", ".join(texts), flush=True)
+    return {"people": {"speakers": len(set(who)), "clips": len(who), "rounds": rounds}, **means}
+
+
+def _standardised(values: Array) -> Array:
+    return np.asarray((values - values.mean(axis=0)) / (values.std(axis=0) + 1e-9))
+
+
+def picked(most: int) -> list[Spoken]:
+    """Return the clips that are installed, of each language and sex no more than asked, in turns."""
+    by_kind: dict[tuple[str, str], list[Spoken]] = defaultdict(list)
+    for clip in spoken_clips():
+        by_kind[clip.language, clip.sex].append(clip)
+    kinds = [clips[:most] for clips in by_kind.values()]
+    longest = max((len(clips) for clips in kinds), default=0)
+    return [clips[turn] for turn in range(longest) for clips in kinds if turn < len(clips)]
+
+
+def print_heard(arguments: argparse.Namespace, asked: set[str], record: Path) -> None:
+    """Let the judges hear every clip in every way that was asked for, and print the sums."""
+    clips = picked(arguments.clips)
+    judges = {name: judge for name, judge in recognisers().items() if name not in arguments.without}
+    languages = sorted({clip.language for clip in clips})
+    print(f"{METHOD}: {len(clips)} clips, {len({clip.speaker for clip in clips})} voices, {languages}")
+    print(f"recognisers: {sorted(judges) or 'none installed'}", flush=True)
+    spoken = speech_ways(arguments.seed)
+    alone = {name: way for name, way in spoken.items() if name.endswith("alone")}
+    ways = spoken if "speech" in asked else alone if "alone" in asked else {UNTOUCHED: spoken[UNTOUCHED]}
+    more = (attack_ways() if "attacks" in asked else {}) | (level_ways() if "levels" in asked else {})
+    for number, clip in enumerate(clips):  # clip by clip: a run that is stopped has heard some in every way
+        each = ways | (more if number // 8 % arguments.thin == 0 else {})
+        listen([clip], each, judges, record=record, method=METHOD)
+    counts = sorted(counting(read(record)))
+    print(f"count, as they have at most 40 % WER on the untouched sound alone: {counts}", flush=True)
 
 
 def main() -> None:
     """Print the parts that were asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    for part in ("speech", "attacks", "levels", "speakers", "exhaust"):
+    for part in PARTS:
         parser.add_argument(f"--{part}", action="store_true")
     parser.add_argument("--seed", type=int, default=20_261_122)
-    parser.add_argument(
-        "--clips", type=int, default=1000, help="no more clips than this of each language and sex"
-    )
+    parser.add_argument("--clips", type=int, default=1000, help="at most this many of each language and sex")
+    parser.add_argument("--without", action="append", default=[], help="leave this recogniser out")
+    parser.add_argument("--thin", type=int, default=1, help="attacks and levels in every so manieth turn")
+    parser.add_argument("--record", type=Path, help="keep what was heard here, and go on from it")
+    parser.add_argument("--figures", type=Path, help="write the figures here as JSON, from the record")
+    parser.add_argument("--rounds", type=int, default=3, help="treatments of each speaker's clip")
     arguments = parser.parse_args()
-    everything = not any(
-        getattr(arguments, part) for part in ("speech", "attacks", "levels", "speakers", "exhaust")
-    )
-    clips, seen = [], defaultdict(int)
-    for clip in spoken_clips():
-        seen[clip.language, clip.sex] += 1
-        clips += [clip] if seen[clip.language, clip.sex] <= arguments.clips else []
-    languages = sorted({clip.language for clip in clips})
-    print(f"{METHOD}: {len(clips)} clips, {len({clip.speaker for clip in clips})} voices, {languages}")
-    print(f"recognisers: {sorted(recognisers()) or 'none installed'}", flush=True)
+    asked = {part for part in PARTS if getattr(arguments, part)} or set(PARTS)
     begun = time.process_time()
     destroy_voices(
         np.random.default_rng(1).standard_normal((1, 480_000)).astype(np.float32),
         rate_hz=48_000, entropy=os.urandom(32),
     )  # fmt: skip
     print(f"10 s at 48 kHz treated in {time.process_time() - begun:.2f} s of one core", flush=True)
-    if everything or arguments.speech:
-        print_speech(clips, arguments.seed)
-    if everything or arguments.attacks:
-        print_attacks(clips)
-    if everything or arguments.levels:
-        print_levels(clips)
-    if everything or arguments.speakers:
-        print_speakers()
-    if everything or arguments.exhaust:
+    with tempfile.TemporaryDirectory() as folder:
+        record = arguments.record or Path(folder) / "record.jsonl"
+        if asked & {"alone", "speech", "attacks", "levels"}:
+            print_heard(arguments, asked, record)
+        rows = [row for row in read(record) if row["way"].startswith("untouched") or row["method"] == METHOD]
+        figures = summary(rows)
+        print(printed(figures))
+        for miss in misses(figures, rows):
+            print(f"MISSED {miss}")
+        eer = print_speakers(rounds=arguments.rounds) if "speakers" in asked else None
+        if arguments.figures:
+            write_figures(arguments.figures, figures, misses(figures, rows), eer, method=METHOD)
+    if "exhaust" in asked:
         print_exhaust(treated, arguments.seed)
 
 

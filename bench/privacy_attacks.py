@@ -6,10 +6,13 @@ Each attack takes the treated sound alone (``as if`` it had been scrambled in th
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import signal
 
+from noisewatch.acoustics.weighting import goal_db
 from noisewatch.privacy.bandnoise import Recipe, band_edges, random_colour
 
 Array = NDArray[np.float64]
@@ -104,10 +107,31 @@ def band_vectors(wave: Array, *, rate_hz: int, step_s: float) -> Array:
     return np.stack([np.bincount(band, weights=row, minlength=edges.size - 1) for row in power])
 
 
+def vectors_of_rows(rows: Sequence[Sequence[float]], names: Sequence[str], *, rate_hz: int) -> Array:
+    """Return band vectors from the voice-free rows of a record, shape (seconds, bands), as far as they go."""
+    edges = band_edges(rate_hz)
+    places = [names.index(name) for name in names if name.startswith(("low_band_", "high_band_"))]
+    centres = 10.0 ** (3.0 + np.arange(-14, 9) / 10.0)
+    vectors = np.full((len(rows), edges.size - 1), 1e-9)
+    inside = np.searchsorted(edges, centres, side="right") - 1
+    for vector, row in zip(vectors, rows, strict=True):
+        vector[inside] = 10.0 ** (np.asarray(row)[places] / 10.0)
+    return vectors
+
+
 def from_bands(
-    vectors: Array, *, rate_hz: int, step_s: float, levels_db: Array | None = None, rounds: int = 12
+    vectors: Array,
+    *,
+    rate_hz: int,
+    step_s: float,
+    levels_db: Array | None = None,
+    levels_c_db: Array | None = None,
+    rounds: int = 12,
 ) -> Array:
     """Return the sound that fits band energies per step, and levels every 125 ms where they are given.
+
+    ``levels_db`` are A-weighted; with ``levels_c_db`` as well, their difference says every 125 ms how dark
+    the sound was, and the two are fitted in turn, each where it weighs more.
 
     The magnitudes of a spectrogram of 32 ms are optimised until their band sums and levels fit (steps that
     multiply, from a spectrum that is smooth in time), then phases are found with Griffin and Lim's method.
@@ -129,11 +153,25 @@ def from_bands(
         totals = np.stack([sums[band == b].sum(axis=0) for b in range(edges.size - 1)]) / counts
         power *= (vectors.T / (totals + 1e-20))[band][:, step] ** 0.5
         if levels_db is not None:
-            slot = np.minimum((moments / 0.125).astype(int), levels_db.size - 1)
-            heard = np.bincount(slot, weights=power.sum(axis=0), minlength=levels_db.size)
-            wanted = 10.0 ** (levels_db / 10.0) * np.bincount(slot, minlength=levels_db.size)
-            power *= ((wanted / wanted.mean()) / (heard / heard.mean() + 1e-12))[slot] ** 0.5
+            curves = {"A": levels_db} if levels_c_db is None else {"A": levels_db, "C": levels_c_db}
+            power = _fitted_to_levels(power, hertz, moments, curves)
     return _phases_found(np.sqrt(power), rate_hz, size, hop, count)
+
+
+def _fitted_to_levels(power: Array, hertz: Array, moments: Array, curves: Mapping[str, Array]) -> Array:
+    """Return the power of a spectrogram moved towards levels every 125 ms by their frequency weighting."""
+    if len(curves) == 1:
+        gains = {curve: np.ones_like(hertz) for curve in curves}
+    else:
+        gains = {curve: 10.0 ** (goal_db(curve, np.maximum(hertz, 10.0)) / 10.0) for curve in curves}
+    whole = sum(gain**0.5 for gain in gains.values())
+    for curve, levels_db in curves.items():
+        slot = np.minimum((moments / 0.125).astype(int), levels_db.size - 1)
+        heard = np.bincount(slot, weights=gains[curve] @ power, minlength=levels_db.size)
+        wanted = 10.0 ** (levels_db / 10.0) * np.bincount(slot, minlength=levels_db.size)
+        ratio = ((wanted / wanted.mean()) / (heard / heard.mean() + 1e-12))[slot]
+        power = power * ratio[np.newaxis, :] ** (0.5 * gains[curve] ** 0.5 / whole)[:, np.newaxis]
+    return power
 
 
 def _phases_found(magnitude: Array, rate_hz: int, size: int, hop: int, count: int) -> Array:

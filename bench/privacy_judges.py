@@ -26,12 +26,27 @@ from scipy.special import expit
 Array = NDArray[np.float64]
 Recogniser = Callable[[Array, str], str]
 RATE_HZ = 16_000
+_NUMBERS = (
+    "one two three four five six seven eight nine ten", "un deux trois quatre cinq six sept huit neuf dix",
+    "uno due tre quattro cinque sei sette otto nove dieci",
+    "een twee drie vier vijf zes zeven acht negen tien",
+)  # fmt: skip
+_DIGITS = {word: str(n) for row in _NUMBERS for n, word in enumerate(row.split(), start=1)}
+_DIGITS |= {"une": "1", "una": "1", "un": "1"}
+CLIP_S = 10  # Whisper hears windows of this length: padding to its own 30 s costs three times as much
 _SHORT_WORDS = 4  # a word of fewer letters is no content word
 
 
 def words(text: str) -> list[str]:
-    """Return the words of a text, in small letters, numbers as they are written."""
-    return re.findall(r"[^\W_]+", text.casefold().replace("'", " "))
+    """Return the words of a text in small letters, small numbers as digits in every language.
+
+    Examples
+    --------
+    >>> words("Press one, or l'étoile.")
+    ['press', '1', 'or', 'l', 'étoile']
+    """
+    found = re.findall(r"[^\W_]+", text.casefold().replace("'", " ").replace("’", " "))
+    return [_DIGITS.get(word, word) for word in found]
 
 
 def word_errors(said: Sequence[str], heard: Sequence[str]) -> int:
@@ -71,8 +86,8 @@ def _whisper(folder: str) -> Recogniser:
     def hear(wave: Array, language: str) -> str:
         loud = (wave / (np.abs(wave).max() + 1e-12) * 0.7).astype(np.float32)
         parts, _ = model.transcribe(
-            loud, language=language, beam_size=1, temperature=0.0, condition_on_previous_text=False,
-            max_new_tokens=80, without_timestamps=True,
+            loud, language=language, beam_size=5, temperature=0.0, condition_on_previous_text=False,
+            max_new_tokens=120, without_timestamps=True, chunk_length=CLIP_S,
         )  # fmt: skip
         return " ".join(part.text for part in parts)
 

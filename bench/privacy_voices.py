@@ -1,11 +1,13 @@
 """People who speak, for bench/privacy.py: recordings where they are installed, and synthesised Dutch.
 
 English, French and Italian are prompts that Debian packages hold (asterisk-core-sounds-en-g722, -fr-g722,
--it-g722, -ru-g722 and asterisk-prompt-it-menardi-wav; real people), and the corpus's own recordings. Dutch is
-espeak-ng. The texts of ``privacy_sentences.toml`` were written down from what Whisper base heard of the
-untouched sound and mended by hand where it was plainly wrong; nobody has listened to them. Speakers for
-verification also come from flite and festival voices (festvox-italp16k, -itapc16k, -kdlpc16k, -czech-dita,
--czech-machac, -czech-ph, -suopuhe-lj, -suopuhe-mv, -ca-ona-hts). What is not installed is left out.
+-it-g722, -ru-g722, asterisk-prompt-it-menardi-wav and -fr-armelle; real people), and the corpus's own
+recordings; some English is read by flite, Dutch by espeak-ng. The texts of prompts in
+``privacy_sentences.toml`` were written down from what two sizes of Whisper heard of the untouched sound and
+mended by hand, with the names of the files, where it was plainly wrong; nobody has listened to them. Speakers
+for verification also come from flite and festival voices (festvox-italp16k, -itapc16k, -kdlpc16k,
+-czech-dita, -czech-machac, -czech-ph, -suopuhe-lj, -suopuhe-mv, -ca-ona-hts). What is not installed is left
+out.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import tempfile
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,11 +41,6 @@ class Spoken:
     text: str
 
 
-_DUTCH = (
-    "De buurman belde gisteren omdat de motor elke avond door de straat rijdt.",
-    "Mijn zus woont in Antwerpen en werkt drie dagen per week in het ziekenhuis.",
-    "Wij gaan zaterdag naar de markt om groenten en vers brood te kopen.",
-)
 _FLITE = ("awb", "rms", "slt", "kal16")
 _FESTIVAL = (
     "pc_diphone", "lp_diphone", "ked_diphone", "hy_fi_mv_diphone", "suo_fi_lj_diphone", "czech_dita",
@@ -57,38 +55,59 @@ _READ = (
 )
 
 
-def load(path: Path) -> Array:
-    """Return a sound file of any format as one channel at 16 kHz."""
-    command = ["ffmpeg", "-v", "error", "-i", str(path), "-ac", "1", "-ar", str(RATE_HZ), "-f", "f32le", "-"]
+def load(path: Path, *, cents: int = 0) -> Array:
+    """Return a sound file of any format as one channel at 16 kHz, its pitch and formants moved as asked."""
+    factor = 2.0 ** (cents / 1200.0)
+    moved = f"aresample={RATE_HZ},asetrate={RATE_HZ * factor:.0f},atempo={1 / factor:.4f},aresample={RATE_HZ}"
+    command = ["ffmpeg", "-v", "error", "-i", str(path), "-ac", "1", *(["-af", moved] if cents else [])]
+    command += ["-ar", str(RATE_HZ), "-f", "f32le", "-"]
     data = subprocess.run(command, capture_output=True, check=True).stdout
     return np.frombuffer(data, dtype="<f4").astype(np.float64)
 
 
-def find(name: str) -> Path | None:
+def find(folder: str, name: str) -> Path | None:
     """Return the file of a prompt or of the corpus, where it is installed."""
-    if name.startswith("speech/"):
+    if folder == "corpus":
         return next(iter(sorted(CORPUS.glob(name))), None)
-    path = PROMPTS / name
+    path = PROMPTS / folder / name
     return path if path.exists() else None
 
 
 def spoken_clips() -> list[Spoken]:
-    """Return every clip whose recordings are installed, and Dutch of espeak-ng."""
-    clips = []
+    """Return every clip whose recordings are installed, read English, and Dutch of espeak-ng."""
     written = tomllib.loads(Path(__file__).with_name("privacy_sentences.toml").read_text(encoding="utf-8"))
-    for entry in written["clip"]:
-        said = entry["said"]
-        paths = [find(name) for name, _ in said]
-        if all(paths):
-            parts = [part for path in paths if path for part in (load(path), np.zeros(RATE_HZ // 4))]
-            text = " ".join(text for _, text in said)
-            clips.append(Spoken(entry["language"], entry["sex"], entry["speaker"], _leveled(parts), text))
-    for number, text in enumerate(_DUTCH):
-        for voice, sex in (("nl", "m"), ("nl+f2", "f")):
-            wave = _spoken_by(["espeak-ng", "-v", voice, "-s", "140", "-w"], [text])
-            if wave.size:
-                clips.append(Spoken("nl", sex, f"espeak {voice} {number}", _leveled([wave]), text))
+    clips = [
+        clip
+        for speaker in written["speaker"]
+        for said in speaker["said"]
+        if (clip := _recorded(speaker, said)) is not None
+    ]
+    read: list[tuple[list[str], list[str], tuple[str, str, str, str]]] = []
+    for voice in ("rms", "awb"):
+        for text in _READ:
+            read.append(
+                (["flite", "-voice", voice, "-t", text, "-o"], [], ("en", "m", f"flite {voice}", text))
+            )
+    for voice, sex, speed, most in written["dutch"]["voices"]:
+        for text in written["dutch"]["said"][:most]:
+            command = ["espeak-ng", "-v", voice, "-s", str(speed), "-w"]
+            read.append((command, [text], ("nl", sex, f"espeak {voice}", text)))
+    for command, after, (language, sex, speaker, text) in read:
+        wave = _spoken_by(command, after)
+        if wave.size:
+            clips.append(Spoken(language, sex, speaker, _leveled([wave]), text))
     return clips
+
+
+def _recorded(speaker: dict[str, Any], said: list[tuple[str, str]]) -> Spoken | None:
+    """Return one clip of a speaker, of one or several files; None where one is not installed."""
+    paths = [find(speaker["folder"], name) for name, _ in said]
+    if not all(paths):
+        return None
+    loaded = [load(path, cents=speaker.get("cents", 0)) for path in paths if path]
+    parts = [part for wave in loaded for part in (wave, np.zeros(RATE_HZ // 4))]
+    text = " ".join(text for _, text in said)
+    return Spoken(speaker["language"], speaker["sex"], speaker["name"], _leveled(parts), text)
 
 
 def _leveled(parts: list[Array]) -> Array:
@@ -116,7 +135,7 @@ def speakers() -> list[tuple[str, str, Array]]:
             found += [("prompts", folder, piece) for piece in _pieces(wave, 5, 6.0)]
     for who in ("female4", "male4"):
         for number in (1, 2, 3, 4):
-            path = find(f"speech/*dev1-{who}-src-{number}-*")
+            path = find("corpus", f"speech/*dev1-{who}-src-{number}-*")
             if path:
                 found += [("dev1", f"{who}-{number}", piece) for piece in _pieces(load(path), 2, 4.99)]
     for text in _READ:
