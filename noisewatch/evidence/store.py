@@ -26,6 +26,7 @@ from typing import Any
 from noisewatch.errors import (
     ConfigurationError,
     InputError,
+    InputOutputError,
     NoisewatchError,
 )
 from noisewatch.evidence import database, jsonform
@@ -99,7 +100,9 @@ class Store(StoreIndex):
         InputOutputError
             The disk is full, read-only or damaged.
         """
-        if not (folder / "events.db").is_file():
+        with storage_errors(folder):
+            is_store = (folder / "events.db").is_file()
+        if not is_store:
             raise ConfigurationError("holds no store", where=folder, remedy="run: noisewatch init NODE …")
         if not writable:
             return cls(folder, database.connect(folder / "events.db", writable=False), lock=None, log=None)
@@ -136,6 +139,8 @@ class Store(StoreIndex):
         if record.media_state not in ("pending", "none"):
             raise InputError(f"an event cannot begin as {record.media_state}", where=event.id)
         with self._writing():
+            if not (self.folder / "clips").is_dir():
+                raise InputOutputError("is gone", where=self.folder, remedy="check the disk it lies on")
             if event.folder.exists() or self._row(event.id) is not None:
                 raise InputError("is stored already", where=event.id)
             try:
