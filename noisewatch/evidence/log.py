@@ -31,7 +31,7 @@ from noisewatch.records import LogEntry
 
 #: What a log may say was done: the node's and custody's actions of design section 7, and what was refused.
 ACTIONS = frozenset(
-    {"collection", "alteration", "erasure", "pull", "people"}
+    {"collection", "alteration", "combination", "erasure", "pull", "people"}
     | {"consultation", "approval", "disclosure", "refusal"}
 )
 
