@@ -39,17 +39,24 @@ def make_disk(image: Path, content: Path) -> None:
 
 
 @contextmanager
-def mounted(image: Path) -> Iterator[Path]:
+def mounted(image: Path, options: str = OPTIONS) -> Iterator[Path]:
     """Mount a disk beside its image."""
     point = image.with_suffix(".mounted")
     point.mkdir(exist_ok=True)
-    subprocess.run(["mount", "-o", OPTIONS, str(image), str(point)], check=True)
+    subprocess.run(["mount", "-o", options, str(image), str(point)], check=True)
     try:
         yield point
     finally:
         done = subprocess.run(["umount", str(point)], capture_output=True, check=False)
         if done.returncode:
             subprocess.run(["umount", "-l", str(point)], check=True)
+
+
+def break_down(disk: Path) -> None:
+    """Let the file system find an error, upon which it turns read-only (mounted with errors=remount-ro)."""
+    found = subprocess.run(["findmnt", "-n", "-o", "SOURCE", str(disk)], capture_output=True, check=True)
+    name = Path(found.stdout.decode().strip()).name
+    Path(f"/sys/fs/ext4/{name}/trigger_fs_error").write_text("a test\n")
 
 
 def cut(disk: Path, *, reached: str, seed: int) -> None:
