@@ -9,6 +9,7 @@ import pytest
 from typer.main import get_command
 
 from noisewatch.cli.main import build_app
+from noisewatch.node.config import NodeConfig, parse_config
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
@@ -58,6 +59,14 @@ def test_there_are_commands_and_pages() -> None:
 def test_every_command_in_a_page_exists(page: Path) -> None:
     unknown = [" ".join(words) for words in mentioned(page.read_text()) if not is_command(words)]
     assert unknown == []
+
+
+def test_settings_in_the_page_on_watching_are_settings_of_a_node() -> None:
+    page = ROOT / "docs" / "watching.md"
+    blocks = re.findall(r"```toml\n(.*?)```", page.read_text(), flags=re.DOTALL)
+    assert len(blocks) >= 3
+    for block in blocks:
+        assert parse_config(block.encode(), where=page) != NodeConfig()
 
 
 def test_an_invented_command_would_be_noticed() -> None:

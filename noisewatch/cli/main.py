@@ -17,6 +17,7 @@ PERSONS = (
     "installer",
     "install",
     "devices",
+    "site",
     "calibrate",
     "simulate",
     "analyst",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 
@@ -26,6 +26,8 @@ from noisewatch.evidence.retention import enforce
 from noisewatch.evidence.seal import DayKeys, NodeSigner
 from noisewatch.evidence.store import Store
 from noisewatch.node.config import NodeConfig, load_config
+from noisewatch.node.section import SiteSection
+from noisewatch.node.site import SiteRecord, list_sites
 from noisewatch.recognition.signature import Signature, find_signature, load_signature
 from noisewatch.records import LogEntry
 
@@ -42,6 +44,16 @@ class Identity:
     signer: NodeSigner
     day_keys: DayKeys
     authority_pem: bytes
+    site: SiteRecord | None = None
+
+    @property
+    def site_since(self) -> datetime | None:
+        """Since when the box hangs where it hangs; None where no place was ever recorded."""
+        return None if self.site is None else self.site.since
+
+    def holds_here(self, moment: datetime) -> bool:
+        """Tell whether what was found out at a moment was found out at this place."""
+        return self.site is None or moment >= self.site.since
 
 
 def read_identity(config_path: Path) -> Identity:
@@ -59,15 +71,22 @@ def read_identity(config_path: Path) -> Identity:
     config = load_config(config_path)
     keys = config_path.parent / "keys"
     authority_pem = read_bounded(keys / "ca.pem", max_bytes=MAXIMUM_PEM_BYTES)
+    sites = list_sites(config_path.parent, authority_pem=authority_pem)
     return Identity(
         folder=config_path.parent,
-        config=config,
+        config=at_site(config, sites[-1]) if sites else config,
+        site=sites[-1] if sites else None,
         signer=NodeSigner.from_folder(keys),
         day_keys=DayKeys.load_bundle(
             keys / "bundle.json", authority_pem, today=utc_now().astimezone(UTC).date()
         ),
         authority_pem=authority_pem,
     )
+
+
+def at_site(config: NodeConfig, record: SiteRecord) -> NodeConfig:
+    """Return the settings with the place that a record names."""
+    return config.model_copy(update={"site": SiteSection.model_validate(record.section())})
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +107,11 @@ def read_calibration(identity: Identity) -> Calibration:
     InputError
         A record is damaged or missing from the chain.
     """
-    stored = list_calibrations(calibration_folder(identity.folder))
+    stored = [
+        one
+        for one in list_calibrations(calibration_folder(identity.folder))
+        if identity.holds_here(one.record.when)
+    ]
     for one in stored:
         try:
             verify_record(one, authority_pem=identity.authority_pem)

@@ -87,7 +87,7 @@ def check_corners(points: tuple[Point, ...]) -> None:
         raise InputError("the carriageway covers less than 0.5 % of the picture")
 
 
-def newest(node: Path, *, authority_pem: bytes | None = None) -> Mask | None:
+def newest(node: Path, *, authority_pem: bytes | None = None, since: datetime | None = None) -> Mask | None:
     """Read the newest mask of a node; None where none was drawn.
 
     Parameters
@@ -96,6 +96,8 @@ def newest(node: Path, *, authority_pem: bytes | None = None) -> Mask | None:
         The node's folder.
     authority_pem : bytes, optional
         Custody's authority; with it the signature is verified.
+    since : datetime, optional
+        Since when the box hangs where it hangs: an older mask shows another street and does not count.
 
     Raises
     ------
@@ -114,7 +116,7 @@ def newest(node: Path, *, authority_pem: bytes | None = None) -> Mask | None:
         except MissingInputError:
             raise ConfigurationError("has no signature", where=path, remedy="draw the mask anew") from None
         cms.verify_detached(data, signature, authority_pem=authority_pem, at=mask.drawn_at)
-    return mask
+    return None if since is not None and mask.drawn_at < since else mask
 
 
 def append(node: Path, mask: Mask, *, signer: Signer) -> Path:

@@ -182,7 +182,7 @@ def _disk(identity: Identity) -> CheckItem:
 
 
 def _carriageway(identity: Identity) -> CheckItem:
-    drawn = newest_mask(identity.folder, authority_pem=identity.authority_pem)
+    drawn = newest_mask(identity.folder, authority_pem=identity.authority_pem, since=identity.site_since)
     points = identity.config.video.carriageway if drawn is None else drawn.carriageway
     ended = "" if drawn is None else drawn.against(utc_now().astimezone(UTC).date())
     if ended:

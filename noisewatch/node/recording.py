@@ -7,7 +7,7 @@ done to sound and picture is written down only after it was done.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -44,6 +44,7 @@ class NodeFacts:
     is_windscreen_corrected: bool = False
     sync: Callable[[], SyncState] = not_needed
     mask: Mask | None = None
+    site: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def carriageway(self) -> Carriageway:
@@ -110,7 +111,7 @@ class Recorder:
                 sealed_at=sealed_at,
                 maximum_days=facts.config.retention.maximum_days,
             ),
-            site=facts.config.site.model_dump() | {"node": facts.config.name},
+            site=facts.config.site.model_dump() | {"node": facts.config.name, **facts.site},
             clock=self._clock_of(ready),
             clip=ready.window,
             calibration=facts.calibration.as_document() | self._scale(),

@@ -277,13 +277,18 @@ def _sealer(
         scale = "uncalibrated scale: 1.0 = 1 Pa, assumed"
     facts = NodeFacts(
         config=box.config,
+        site={} if box.identity.site is None else box.identity.site.document(),
         is_trial=box.identity.day_keys.is_trial,
         is_file=not audio.is_live,
         scale=scale,
         calibration=calibration,
         is_windscreen_corrected=any(c.part == "windscreen" for c in box.calibration.corrections),
         sync=lambda: chain.sync,
-        mask=newest_mask(box.identity.folder, authority_pem=box.identity.authority_pem),
+        mask=newest_mask(
+            box.identity.folder,
+            authority_pem=box.identity.authority_pem,
+            since=box.identity.site_since,
+        ),
         software=f"noisewatch {__version__}; {tested.statement}; weighting {tested.coefficients_sha256}",
     )
     return ClipSealer(

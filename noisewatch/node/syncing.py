@@ -19,8 +19,9 @@ def read_sync(identity: Identity, *, camera: str, microphone: str, now: datetime
     InputError
         A record is damaged or missing from the chain.
     """
+    records = list_offsets(sync_folder(identity.folder), authority_pem=identity.authority_pem)
     return sync_state(
-        list_offsets(sync_folder(identity.folder), authority_pem=identity.authority_pem),
+        [record for record in records if identity.holds_here(record.when)],
         now=now,
         camera=camera,
         microphone=microphone,
