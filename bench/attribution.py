@@ -169,7 +169,10 @@ def main() -> int:
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS, help="only these streets")
     parser.add_argument("--minutes", type=float, default=1e6, help="stop after these, with what was judged")
+    parser.add_argument("--keep", type=Path, help="keep what is drawn in this folder, 15 MB a street")
     options = parser.parse_args()
+    if options.keep is not None:
+        options.keep.mkdir(parents=True, exist_ok=True)
     jobs = [
         (kind, options.first + number)
         for kind, share in SHARES.items()
@@ -182,7 +185,7 @@ def main() -> int:
     print(f"{len(jobs)} streets, {use} seeds from {options.first}")
     counts: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     with ProcessPoolExecutor(options.processes) as pool:
-        waiting = {pool.submit(judge, kind, seed): seed for kind, seed in jobs}
+        waiting = {pool.submit(judge, kind, seed, options.keep): seed for kind, seed in jobs}
         end = time.monotonic() + 60.0 * options.minutes
         for done in as_completed(waiting):
             kind, said = done.result()

@@ -293,7 +293,7 @@ def _lost_rival(chosen: Passing, lost: Sequence[Track], heard: Heard) -> float |
         tops = here & (heard.level_db > least_db) & (faded_db > _APART_DB)
         for moment_s in heard.level_s[tops].tolist():
             if _stands_out(heard.level_s, heard.level_db, moment_s):
-                return abs(moment_s - heard.travel_s - chosen.closest_s)
+                return float(abs(moment_s - heard.travel_s - chosen.closest_s))
     return None
 
 
