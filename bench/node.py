@@ -32,6 +32,9 @@ import numpy as np
 import pyrage
 import soundfile
 
+from noisewatch.evidence.custody import open_custody
+from noisewatch.evidence.told import documents
+
 ROOT = Path(__file__).resolve().parents[1]
 RIGS = ROOT / "tests" / "live" / "rigs"
 STREET = ROOT / "data" / "samples" / "street.flac"
@@ -157,7 +160,7 @@ def watch_quiet(pid: int, minutes: float) -> dict[str, Any]:
 class Witness:
     """Notes when the files of an event appear in the store."""
 
-    NAMES = ("event.json.p7s", "original.age", "viewing.age")
+    NAMES = ("event.age", "original.age", "viewing.age")
 
     def __init__(self, clips: Path, *, pid: int) -> None:
         self.seen: dict[str, dict[str, float]] = {}
@@ -181,8 +184,11 @@ class Witness:
         self._ending.set()
         self._thread.join()
         rows = []
+        node = self._clips.parents[1]
+        opened = documents(node, open_custody(node.parent / "custody"))
+        records = {record["event"]["id"]: record for record in opened}
         for event_id, seen in sorted(self.seen.items()):
-            record = json.loads(next(self._clips.glob(f"*/{event_id}/event.json")).read_text())
+            record = records[event_id]
             clip = record["clip"]
             length_s = (clip["end_sample"] - clip["start_sample"]) / clip["rate_hz"]
             last_s = datetime.fromisoformat(record["captured_at"]).timestamp() + length_s

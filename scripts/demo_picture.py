@@ -18,6 +18,8 @@ import matplotlib.pyplot as plt
 import soundfile
 
 from noisewatch.acoustics.meter import Meter
+from noisewatch.evidence.custody import open_custody
+from noisewatch.evidence.told import documents
 
 LABELS = {
     "sport-exhaust": "sport exhaust",
@@ -43,10 +45,7 @@ def main() -> None:
     """Draw the picture."""
     demo, target = Path(sys.argv[1]), Path(sys.argv[2])
     truth = json.loads((demo / "street" / "truth.json").read_text())
-    records = [
-        json.loads(path.read_text())["event"]
-        for path in sorted((demo / "node" / "store" / "clips").rglob("event.json"))
-    ]
+    records = [record["event"] for record in documents(demo / "node", open_custody(demo / "custody"))]
     samples, rate_hz = soundfile.read(str(demo / "street" / "street.flac"), dtype="float32")
     meter = Meter(rate_hz=rate_hz, bands=True)
     frames = meter.push(samples[:, 0] * np.float32(truth["pascal_per_unit"]))

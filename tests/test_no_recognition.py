@@ -117,7 +117,7 @@ def test_the_index_of_the_store_leads_from_no_event_to_another(tmp_path: Path) -
     assert linking_in(found) == set()
     # what is indexed beyond the keys is time
     indexed = [columns for name, columns in found.items() if name.startswith("idx_events")]
-    assert indexed == [{"captured_at"}]
+    assert indexed == [{"sealed_at"}]
 
 
 @pytest.mark.parametrize("column", ["plate", "vehicle_id", "face_embedding", "speaker"])

@@ -62,7 +62,9 @@ def list_clips(
     above_db: Annotated[float | None, typer.Option(help="With an LAFmax above this level.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the clips that are kept, oldest first; nothing is opened. There is no other way to search.
+    """List the clips that are kept, oldest first. There is no other way to search.
+
+    What a record tells is opened at custody's desk; without --custody only id, day, state and end are known.
 
     \b
     Example: noisewatch clips list --node node --custody custody --since 2026-03-01 --above-db 90
@@ -82,6 +84,8 @@ def list_clips(
     known = custody if (custody / "custody.toml").is_file() or custody != Path() else None
     documents = list(consult.list_clips(node, known, with_lost=everything, search=search))
     carrying.say_alarms(known)
+    if known is None and documents:
+        say("the records are sealed: with --custody DIR the list says what, where and how loud")
     if as_json:
         for document in documents:
             emit(document, as_json=True)
@@ -100,11 +104,10 @@ def list_clips(
     rows = [
         [
             document["id"],
-            document["captured_at"][:19].replace("T", " "),
-            document["site"],
-            document["signature"],
-            f"{document['lafmax_db']:.1f}",
-            document["behaviour"],
+            (document["captured_at"] or document["day"])[:19].replace("T", " "),
+            *("sealed" if document[key] is None else document[key] for key in ("site", "signature")),
+            "sealed" if document["lafmax_db"] is None else f"{document['lafmax_db']:.1f}",
+            "sealed" if document["behaviour"] is None else document["behaviour"],
             document["expires_at"][:16].replace("T", " "),
             *(
                 "?" if document[key] is None else "yes" if document[key] else "no"
@@ -296,6 +299,7 @@ def _tell(made: Exported, *, zipped: Path | None, custody: Path, is_encrypted: b
         "data_sha256": made.data_sha256,
         "alarms": list(made.alarms),
         "stamp": made.stamp,
+        "missing": list(made.missing),
     }
     human = f"package: {made.package}"
     following = f"its receiver runs: age --decrypt -i KEY {made.package.name} > {made.package.stem}"
@@ -307,6 +311,8 @@ def _tell(made: Exported, *, zipped: Path | None, custody: Path, is_encrypted: b
         human += f"\nzip: {zipped}"
     if made.stamp == "pending":
         say(f"the stamp authority can't be reached; run later: noisewatch clips stamp {made.package}")
+    for one in made.missing:
+        say(f"not in the package, since it is not at hand (pull the box again): {one}")
     for alarm in made.alarms:
         say(f"ALARM: {alarm}")
     if made.is_trial:

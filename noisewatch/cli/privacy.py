@@ -186,33 +186,41 @@ def request(
     out: OutOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Say what a person's request for a window of time covers; nothing is opened.
+    """Say what a person's request for a window of time covers; no clip is opened.
+
+    Custody's desk opens the records; without --custody times are known within a clip's length.
 
     \b
     Example: noisewatch privacy request --from 2026-03-01T14:00 --to 2026-03-01T15:00 --node node
     """
     from noisewatch.evidence import minutes, subject
     from noisewatch.evidence.consult import count_accesses
-    from noisewatch.evidence.custody import open_custody
+    from noisewatch.evidence.custody import note, open_custody
     from noisewatch.evidence.deployment import LANGUAGES
-    from noisewatch.evidence.request import open_store
+    from noisewatch.evidence.told import listed
 
     language = _language(lang, LANGUAGES)
     begin, end = moment(since, where="--from"), moment(until, where="--to")
-    accesses = None if custody is None else count_accesses(open_custody(custody))
+    opened = None if custody is None else open_custody(custody)
+    accesses = None if opened is None else count_accesses(opened)
     found = []
     for folder in _nodes(node):
-        with open_store(folder) as store:
-            events = store.list()
         covered = subject.cover(
             begin,
             end,
-            events=events,
+            events=listed(folder, opened),
             node_rows=_rows(folder / "log" / "node.jsonl"),
             accesses=accesses,
             minutes=minutes.read(folder / "store", since=begin, until=end),
         )
         found.append({"node": folder.name, **covered})
+    if opened is not None:
+        # records, logs and minutes of several boxes about one person's hour: combined data, so logged
+        why = "records, logs and one-minute levels put together for a person's request"
+        details = {"from": begin, "to": end, "nodes": [one["node"] for one in found]}
+        window = "window of a person's request"
+        who, action = "data protection", "combination"
+        note(opened.log(), opened, who=who, target=window, why=why, action=action, details=details)
     _give({"windows": found}, "\n\n".join(_window(one, language) for one in found), out, as_json=as_json)
 
 

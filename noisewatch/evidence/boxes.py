@@ -1,7 +1,7 @@
 """Where a pull reads from: a box's folder on this machine, or a box over ssh. Nothing is written there.
 
-Only the log, its checkpoint, signed records and ciphertext can be named; never a key, a configuration or the
-database. Over ssh the box needs ``find`` and ``tar``, and the arguments go as a list, with the path quoted.
+Only the log, its checkpoint and ciphertext can be named; never a key, a configuration or the database. Over
+ssh the box needs ``find`` and ``tar``, and the arguments go as a list, with the path quoted.
 """
 
 from __future__ import annotations
@@ -27,17 +27,21 @@ from noisewatch.errors import (
 )
 from noisewatch.evidence import tools
 from noisewatch.evidence.durable import storage_errors
-from noisewatch.evidence.stored import ID, MAX_PART_BYTES
+from noisewatch.evidence.references import FOLDER, PULLED
+from noisewatch.evidence.stored import FILES, ID, MAX_PART_BYTES
 
 LOG = "log/node.jsonl"
 CHECKPOINT = "log/node.jsonl.checkpoint"
+
+#: Folders of what records refer to: public, small, and checked where it is used.
+REFERENCES = ("calibration", FOLDER)
 
 #: A folder of events, never more; a box keeps 30 days.
 MAX_FILES = 1_000_000
 
 _EVENT_FILE = re.compile(
     rf"store/clips/(\d{{4}}-\d\d-\d\d)/({ID.pattern})/"
-    r"(event\.json|event\.json\.p7s|original\.age|viewing\.age|levels\.age)"
+    rf"({'|'.join(FILES)})\.age"
 )
 _ADDRESS = re.compile(r"((?:[A-Za-z0-9_][A-Za-z0-9._-]*@)?[A-Za-z0-9][A-Za-z0-9.-]*):(/[^\0-\x1f\x7f]*)")
 _SSH = ("ssh", "-T", "-o", "BatchMode=yes", "-o", "ConnectTimeout=15", "-o", "ServerAliveInterval=15")
@@ -51,18 +55,22 @@ class Box(Protocol):
         """Return the size of each file below ``store/clips``, by its name as the box gives it."""
         ...
 
+    def references(self) -> dict[str, int]:
+        """Return the size of each calibration record, and of what is kept of signatures, by its name."""
+        ...
+
     def fetch(self, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
         """Yield these files in this order; those that are gone meanwhile are left out."""
         ...
 
 
 def parts_of(name: str) -> tuple[str, str, str] | None:
-    """Return day, event and file that a name means; None for every other name, however it is spelled.
+    """Return day, event and which of its files a name means; None for every other name.
 
     Examples
     --------
     >>> parts_of("store/clips/2026-03-01/ev-1234/viewing.age")
-    ('2026-03-01', 'ev-1234', 'viewing.age')
+    ('2026-03-01', 'ev-1234', 'viewing')
     >>> parts_of("store/clips/2026-03-01/ev-1234/../../../../etc/passwd") is None
     True
     """
@@ -96,9 +104,17 @@ class FolderBox:
 
     def listing(self) -> dict[str, int]:
         """Return the files of the store; symbolic links are neither followed nor listed."""
+        return self._below("store/clips")
+
+    def references(self) -> dict[str, int]:
+        """Return the files of calibrations and signatures, as ``listing`` does."""
+        found = {name: size for one in REFERENCES for name, size in self._below(one).items()}
+        return {name: size for name, size in found.items() if PULLED.fullmatch(name)}
+
+    def _below(self, inner: str) -> dict[str, int]:
         found: dict[str, int] = {}
         with storage_errors(self.folder):
-            for root, _, names in os.walk(self.folder / "store" / "clips", followlinks=False):
+            for root, _, names in os.walk(self.folder / inner, followlinks=False):
                 for name in names:
                     path = Path(root) / name
                     status = path.lstat()
@@ -126,7 +142,16 @@ class SshBox:
 
     def listing(self) -> dict[str, int]:
         """Ask ``find`` on the box."""
-        command = f"cd {shlex.quote(self.path)} && exec find store/clips -type f -printf '%s %p\\0'"
+        return self._find("exec find store/clips -type f -printf '%s %p\\0'")
+
+    def references(self) -> dict[str, int]:
+        """Ask ``find`` on the box for calibrations and signatures; a box may have none yet."""
+        find = "[ ! -d $one ] || find $one -type f -printf '%s %p\\0'"
+        found = self._find(f"for one in {' '.join(REFERENCES)}; do {find}; done")
+        return {name: size for name, size in found.items() if PULLED.fullmatch(name)}
+
+    def _find(self, asked: str) -> dict[str, int]:
+        command = f"cd {shlex.quote(self.path)} && {asked}"
         try:
             done = subprocess.run(
                 [*_SSH, "--", self.host, command],
@@ -225,7 +250,7 @@ def _read_plain(path: Path) -> bytes:
 
 
 def _check_name(name: str) -> None:
-    if name not in (LOG, CHECKPOINT) and parts_of(name) is None:
+    if name not in (LOG, CHECKPOINT) and parts_of(name) is None and PULLED.fullmatch(name) is None:
         raise InputError("is not a file that is pulled", where=ascii(name)[:100])
 
 

@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from noisewatch.evidence import jsonform, unseal
+from noisewatch.errors import UsageError
+from noisewatch.evidence import jsonform
 from noisewatch.evidence.access import Who, prepare
 from noisewatch.evidence.custody import Custody, open_custody
 from noisewatch.evidence.levels import LevelTable, read_levels
 from noisewatch.evidence.log import EventLog
-from noisewatch.evidence.request import open_store
-from noisewatch.evidence.stored import StoredEvent
+from noisewatch.evidence.recordindex import Told
+from noisewatch.evidence.told import Listed, listed
 from noisewatch.records import EventRecord
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -46,15 +47,20 @@ class Search:
     behaviour: str | None = None
     above_db: float | None = None
 
-    def matches(self, event: StoredEvent) -> bool:
-        """Tell whether an event is one that is looked for; time is for the store to judge."""
+    def matches(self, told: Told | None) -> bool:
+        """Tell whether an event is one that is looked for; what its record says must be known for that."""
+        if told is None:
+            return self == EVERYTHING
         wanted = (
-            (self.site, event.site),
-            (self.signature, event.signature),
-            (self.behaviour, event.behaviour),
+            (self.site, told.site),
+            (self.signature, told.signature),
+            (self.behaviour, told.behaviour),
         )
         is_named = all(asked is None or asked.casefold() == has.casefold() for asked, has in wanted)
-        return is_named and (self.above_db is None or event.lafmax_db > self.above_db)
+        is_then = (self.since is None or told.captured_at >= self.since) and (
+            self.until is None or told.captured_at < self.until
+        )
+        return is_named and is_then and (self.above_db is None or told.lafmax_db > self.above_db)
 
 
 EVERYTHING = Search()
@@ -70,38 +76,52 @@ def list_clips(
     node : Path
         The node's folder.
     custody : Path, optional
-        The custody folder, whose log says what was viewed and exported; unknown (None) without it.
+        The custody folder, whose desk opens the records and whose log says what was viewed and exported;
+        without it all of that is None.
     with_lost : bool
         Also yield events without a clip: lost, pending, or of which nothing may be kept.
     search : Search
         Which events.
+
+    Raises
+    ------
+    UsageError
+        A search without a custody: the records are sealed.
     """
-    acts = None if custody is None else count_accesses(open_custody(custody))
-    with open_store(node) as store:
-        events = store.list(since=search.since, until=search.until)
-    for event in events:
-        if (event.is_sealed or with_lost) and search.matches(event):
-            yield _document(event, acts)
+    opened = None if custody is None else open_custody(custody)
+    if opened is None and search != EVERYTHING:
+        raise UsageError("the records are sealed, so they can't be searched here", remedy="add --custody DIR")
+    acts = None if opened is None else count_accesses(opened)
+    found = [one for one in listed(node, opened) if one.event.is_sealed or with_lost]
+    for one in sorted(found, key=_by_time):
+        if search.matches(one.told):
+            yield _document(one, acts)
 
 
-def _document(event: StoredEvent, acts: Counter[tuple[str, str]] | None) -> dict[str, Any]:
+def _by_time(one: Listed) -> tuple[datetime, str]:
+    return (one.event.sealed_at if one.told is None else one.told.captured_at, one.event.id)
+
+
+def _document(one: Listed, acts: Counter[tuple[str, str]] | None) -> dict[str, Any]:
+    event, told = one.event, one.told
     views = None if acts is None else acts["consultation", event.id]
     exports = None if acts is None else acts["disclosure", event.id]
     return {
         "id": event.id,
-        "captured_at": jsonform.utc_text(event.captured_at),
-        "site": event.site,
-        "signature": event.signature,
-        "lafmax_db": event.lafmax_db,
-        "behaviour": event.behaviour,
+        "captured_at": None if told is None else jsonform.utc_text(told.captured_at),
+        "site": None if told is None else told.site,
+        "signature": None if told is None else told.signature,
+        "lafmax_db": None if told is None else told.lafmax_db,
+        "behaviour": None if told is None else told.behaviour,
         "expires_at": jsonform.utc_text(event.expires_at),
         "viewed": None if views is None else views > 0,
         "exported": None if exports is None else exports > 0,
         "views": views,
         "exports": exports,
+        "day": event.sealed_day.isoformat(),
         "state": event.state,
         "trial": event.is_trial,
-        "evidence": event.is_evidence,
+        "evidence": None if told is None else told.is_evidence,
     }
 
 
@@ -157,17 +177,7 @@ def approve(
     access = prepare(
         event_id, who, action="approval", parts=("original",), node=node, custody=custody, now=now
     )
-    admitted = access.sign()
-    return unseal.approve_original(
-        access.opened,
-        access.request.actor,
-        access.sealed["original"],
-        event_id=event_id,
-        day=access.found.event.sealed_day,
-        log=access.opened.log(),
-        entry=access.request.entry("approval", event_id, **admitted.details()),
-        passphrase=passphrase,
-    )
+    return access.approve(access.sign())
 
 
 def level_line(table: LevelTable, *, width: int = 60) -> str:

@@ -1,4 +1,4 @@
-"""The index of a copy that was pulled from a box: made anew from the signed records and the box's log.
+"""The index of a copy that was pulled from a box: made anew from the box's log and the files that came.
 
 It is the file that ``Store.open`` reads, in one piece (no write-ahead log), and it appears by a rename: who
 reads the former one meanwhile goes on reading it.
@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from noisewatch.errors import InputError, MissingInputError
-from noisewatch.evidence import database, jsonform
+from noisewatch.evidence import database, history, retention
 from noisewatch.evidence.durable import (
     fsync_folder,
     make_folder,
@@ -23,11 +21,9 @@ from noisewatch.evidence.durable import (
     storage_errors,
     write_atomic,
 )
-from noisewatch.evidence.stored import StoredEvent, event_of, row_of
-from noisewatch.records import EventRecord
-
-if TYPE_CHECKING:
-    from noisewatch.evidence.pull import Said
+from noisewatch.evidence.history import Said
+from noisewatch.evidence.seal import start_of_day
+from noisewatch.evidence.stored import MAX_PART_BYTES, RECORD, StoredEvent, row_of
 
 
 def index(to: Path, said: Mapping[str, Said]) -> int:
@@ -55,41 +51,23 @@ def index(to: Path, said: Mapping[str, Said]) -> int:
     return len(found)
 
 
-def has_ended(folder: Path, *, now: datetime) -> bool:
-    """Tell whether the record of an event's folder says that its time is over; what can't be read has not."""
-    record = _record(folder)
-    return record is not None and now >= record.expires_at
+def has_ended(folder: Path, said: Said | None, *, now: datetime) -> bool:
+    """Tell whether an event's time is over, as the box's log says; where it is silent, its day says."""
+    try:
+        day = date.fromisoformat(folder.parent.name)
+    except ValueError:
+        return False
+    limit = retention.expires_at(day, is_trial=False, sealed_at=start_of_day(day))
+    promised = None if said is None else said.expires_at
+    return now >= (limit if promised is None else min(limit, promised))
 
 
 def _events(store: Path, said: Mapping[str, Said]) -> Iterator[tuple[StoredEvent, list[dict[str, Any]]]]:
     for folder in sorted((store / "clips").glob("*/*")):
         one = said.get(folder.name)
-        record = _record(folder)
-        if one is None or record is None or not all((folder / name).is_file() for name in one.files):
+        event = None if one is None else history.event_of(one, folder, store=store)
+        if one is None or event is None:
             continue
-        digest = hashlib.sha256(read_bounded(folder / "event.json", max_bytes=jsonform.MAX_BYTES)).hexdigest()
-        event = replace(event_of(record, store=store, sealed_at=one.begun_at), state=one.state)
-        if digest not in one.records or event.folder != folder:
-            continue
-        parts = [name.removesuffix(".age") for name in one.files if name.endswith(".age")]
-        yield (
-            event,
-            [
-                {
-                    "event_id": event.id,
-                    "name": part,
-                    "sha256": one.ciphertext[part],
-                    "size_bytes": event.path(part).stat().st_size,
-                }
-                for part in parts
-            ],
-        )
-
-
-def _record(folder: Path) -> EventRecord | None:
-    try:
-        date.fromisoformat(folder.parent.name)
-        data = read_bounded(folder / "event.json", max_bytes=jsonform.MAX_BYTES)
-        return jsonform.document_to_record(jsonform.bytes_to_document(data))
-    except (InputError, MissingInputError, ValueError):
-        return None
+        data = read_bounded(event.path(RECORD), max_bytes=MAX_PART_BYTES)
+        if hashlib.sha256(data).hexdigest() == one.ciphertext[RECORD]:
+            yield event, history.media_of(one, event)

@@ -10,6 +10,7 @@
     trust/{ca.pem, allowed_signers, revoked, revoked_nodes}   what a verifier is given
     requests/NONCE                     requests that were used, so that none is twice (signed.py)
     approved/ID.{age,day}              originals that a supervisor approved, sealed to the officers
+    records/index.db                   what the desk read in records that have not ended (recordindex.py)
     verdicts/DAY-RANDOM.json           what officers said of clips, for twelve months (verdicts.py)
     log/custody.jsonl                  who did what to what, why and when
 """
@@ -35,7 +36,7 @@ from noisewatch.errors import (
     PermissionRefusedError,
     UsageError,
 )
-from noisewatch.evidence import authority, jsonform, keyring, leftovers, people, seal
+from noisewatch.evidence import authority, jsonform, keyring, leftovers, people, recordindex, seal
 from noisewatch.evidence.durable import make_folder, read_bounded, remove_durably, write_atomic
 from noisewatch.evidence.log import EventLog
 from noisewatch.evidence.people import Actor, Person
@@ -340,6 +341,7 @@ def expire(
         reason = why or "ended before its time"
         note(log, custody, who="custodian", target=day.isoformat(), why=reason, action="erasure")
     ended += early
+    recordindex.keep_days(custody.folder, keyring.days(custody.keyring))
     leftovers.remove_temporaries(custody.folder)
     living = {day.isoformat() for day in keyring.days(custody.keyring)}
     for marker in sorted(custody.approved.glob("*.day")):

@@ -43,7 +43,16 @@ def _leaving_out(name: str) -> Iterator[None]:
 with _leaving_out("pandas"):
     from sqlite_utils import Database, Migrations
 
-__all__ = ["Database", "checkpoint", "connect", "database_errors", "explain", "migrations", "traces"]
+__all__ = [
+    "Database",
+    "Migrations",
+    "checkpoint",
+    "connect",
+    "database_errors",
+    "explain",
+    "migrations",
+    "traces",
+]
 
 #: How long a statement waits for another process before it says "try again".
 BUSY_TIMEOUT_S = 2.0
@@ -52,6 +61,11 @@ BUSY_TIMEOUT_S = 2.0
 FULL_BELOW_BYTES = 64 * 1024
 
 migrations = Migrations("noisewatch.store")
+
+_IN_THE_CLEAR = (
+    *("captured_at", "is_evidence", "site", "signature", "lafmax_db", "behaviour"),
+    *("pending_record", "pending_signature"),
+)
 
 
 @migrations(name="0001_events_and_media")
@@ -95,6 +109,16 @@ def _index_of_time(db: Database) -> None:
     db.table("events").create_index(["captured_at"])
 
 
+@migrations(name="0004_nothing_of_what_was_heard")
+def _nothing_of_what_was_heard(db: Database) -> None:
+    # records are sealed: what they say may not stand beside them (secure_delete overwrites what stood here)
+    db.execute("DROP INDEX idx_events_captured_at")
+    for column in _IN_THE_CLEAR:
+        db.execute(f"ALTER TABLE events DROP COLUMN {column}")
+    db.execute("ALTER TABLE events ADD COLUMN former_record BLOB")
+    db.table("events").create_index(["sealed_at"])
+
+
 def explain(error: sqlite3.Error, where: Path) -> NoisewatchError:
     """Return the error of our tree that tells a person what SQLite's means."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
@@ -128,8 +152,17 @@ def database_errors(where: Path) -> Iterator[None]:
         raise explain(error, where) from error
 
 
-def connect(path: Path, *, writable: bool) -> Database:
-    """Open a store's database, apply missing migrations where it is writable, and check what it promises.
+def connect(path: Path, *, writable: bool, steps: Migrations = migrations) -> Database:
+    """Open a database, apply missing migrations where it is writable, and check what it promises.
+
+    Parameters
+    ----------
+    path : Path
+        The file; made where it is missing and writable.
+    writable : bool
+        Whether to write.
+    steps : Migrations
+        The migrations of its kind; those of a store unless others are given.
 
     Raises
     ------
@@ -143,7 +176,7 @@ def connect(path: Path, *, writable: bool) -> Database:
         try:
             _prepare(connection, path, writable=writable)
             db = Database(connection)
-            _migrate(db, path, writable=writable)
+            _migrate(db, path, steps, writable=writable)
         except BaseException:
             connection.close()
             raise
@@ -214,13 +247,16 @@ def _prepare(connection: sqlite3.Connection, path: Path, *, writable: bool) -> N
         raise sqlite3.DatabaseError(damage)
 
 
-def _migrate(db: Database, path: Path, *, writable: bool) -> None:
-    known = {migration.name for migration in migrations.pending(Database(memory=True))}
-    stamped = {migration.name for migration in migrations.applied(db)}
+def _migrate(db: Database, path: Path, steps: Migrations, *, writable: bool) -> None:
+    known = {migration.name for migration in steps.pending(Database(memory=True))}
+    stamped = {migration.name for migration in steps.applied(db)}
     if stamped - known:
         raise ConfigurationError("was made by a newer noisewatch", where=path, remedy="upgrade noisewatch")
     if writable:
-        migrations.apply(db)
+        steps.apply(db)
+        if known - stamped:
+            # what a step dropped is overwritten in the file itself
+            checkpoint(db)
     elif known - stamped:
         raise ConfigurationError(
             "was made by an older noisewatch",

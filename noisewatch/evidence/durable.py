@@ -224,7 +224,7 @@ def read_bounded(path: Path, *, max_bytes: int) -> bytes:
     return data
 
 
-def read_secret(path: Path) -> bytes:
+def read_secret(path: Path, *, max_bytes: int = MAX_SECRET_BYTES) -> bytes:
     """Read a secret that belongs to this user alone, or that the service manager handed to this service.
 
     Raises
@@ -241,8 +241,8 @@ def read_secret(path: Path) -> bytes:
         with os.fdopen(descriptor, "rb") as stream:
             status = os.fstat(stream.fileno())
             _refuse_shared_secret(status, path)
-            data = stream.read(MAX_SECRET_BYTES + 1)
-    if len(data) > MAX_SECRET_BYTES:
+            data = stream.read(max_bytes + 1)
+    if len(data) > max_bytes:
         raise ConfigurationError("is too large to be a secret", where=path)
     return data
 

@@ -1,9 +1,9 @@
-"""Copy a box's ciphertext, signed records and log to the custody machine, without opening anything.
+"""Copy a box's ciphertext and log to the custody machine, without opening anything.
 
 What counts is the box's log as far as its signed checkpoint reaches: only what it says was sealed is taken,
-and each ciphertext and record must have the hash that it names. So a copy from a running box is consistent
-(the checkpoint is read before the log, and the log is cut to it), a pull that was interrupted goes on where
-it stopped, and the index is made anew from the signed records instead of copying the box's database. What
+and each ciphertext must have the hash that it names. So a copy from a running box is consistent (the
+checkpoint is read before the log, and the log is cut to it), a pull that was interrupted goes on where it
+stopped, and the index is made anew from the log instead of copying the box's database. What
 the box erased, and what has ended, is erased from the copy too; where the log does not continue what custody
 saw of it, only what has ended is. The box's keys and configuration are never asked for.
 """
@@ -14,14 +14,14 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from cryptography import x509
 
 from noisewatch.errors import AnswerIsNo, ConfigurationError, InputError, MissingInputError
-from noisewatch.evidence import bagit, boxes, checkpoint, cms, copied, custody, witness
+from noisewatch.evidence import bagit, boxes, checkpoint, cms, copied, custody, history, references, witness
 from noisewatch.evidence.boxes import Box
 from noisewatch.evidence.custody import Custody
 from noisewatch.evidence.durable import (
@@ -32,33 +32,10 @@ from noisewatch.evidence.durable import (
     take_lock,
     write_atomic,
 )
+from noisewatch.evidence.history import Said
 from noisewatch.evidence.log import row_from_line
 from noisewatch.evidence.seal import ROLE_NODE, role_of
-from noisewatch.evidence.stored import ID, PARTS, SEALED_STATES
-
-#: The record comes last, so that an event whose record is there is whole.
-RECORDS = ("event.json.p7s", "event.json")
-
-
-@dataclass(slots=True)
-class Said:
-    """What the box's log says of one event."""
-
-    begun_at: datetime
-    state: str = "pending"
-    records: list[str] = field(default_factory=list)
-    ciphertext: dict[str, str] = field(default_factory=dict)
-    erased: bool = False
-
-    @property
-    def files(self) -> tuple[str, ...]:
-        """The files that a copy of it has: sealed parts, then signature and record."""
-        if self.state not in SEALED_STATES:
-            return RECORDS
-        kept = [part for part in PARTS if part in self.ciphertext]
-        if self.state == "original":
-            kept = [part for part in kept if part != "viewing"]
-        return (*(f"{part}.age" for part in kept), *RECORDS)
+from noisewatch.evidence.stored import MAX_PART_BYTES, RECORD
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +88,12 @@ def pull(box: Box, to: Path, opened: Custody, *, who: str, now: datetime) -> Pul
         said = read_log(log)
         wanted, odd = _wanted(box, to, said)
         details = {"entries": log.count(b"\n"), "files": len(wanted), "alarms": len(alarms)}
-        why = "ciphertext and records copied from the box"
+        why = "ciphertext copied from the box"
         custody.note(
             opened.log(), opened, who=who, target=f"node {node}", why=why, action="pull", details=details
         )
         arrived, size, unfit = _copy(box, to, said, wanted)
+        references.fetch(box, to)
         erased = _erase(to, said, now=now, believes_log=not alarms)
         events = copied.index(to, {name: one for name, one in said.items() if not one.erased})
     alarms += [f"{name}: is not what the box's log says" for name in unfit]
@@ -125,23 +103,10 @@ def pull(box: Box, to: Path, opened: Custody, *, who: str, now: datetime) -> Pul
 
 def read_log(log: bytes) -> dict[str, Said]:
     """Return what a box's log says of each event; ``InputError`` names a line that is no entry."""
-    found: dict[str, Said] = {}
-    for number, line in enumerate(log.splitlines()):
-        entry = row_from_line(line, where=f"line {number + 1} of the box's log").entry
-        if ID.fullmatch(entry.target) is None or entry.action not in ("collection", "alteration", "erasure"):
-            continue
-        if entry.action != "collection" and entry.target not in found:
-            continue
-        one = found.setdefault(entry.target, Said(entry.at))
-        one.erased = entry.action == "erasure"
-        state, hashes = entry.details.get("state"), entry.details.get("ciphertext_sha256")
-        if isinstance(state, str):
-            one.state = state
-        if isinstance(entry.details.get("record_sha256"), str):
-            one.records.append(entry.details["record_sha256"])
-        if isinstance(hashes, Mapping):
-            one.ciphertext.update({part: str(hashes[part]) for part in PARTS if part in hashes})
-    return found
+    lines = enumerate(log.splitlines(), start=1)
+    return history.of_rows(
+        row_from_line(line, where=f"line {number} of the box's log") for number, line in lines
+    )
 
 
 def _log_of(box: Box, opened: Custody) -> tuple[bytes, bytes, x509.Certificate]:
@@ -217,25 +182,19 @@ def _wanted(box: Box, to: Path, said: Mapping[str, Said]) -> tuple[list[str], li
             continue
         folder = f"store/clips/{there[event_id]}/{event_id}"
         for file in one.files:
-            name = f"{folder}/{file}"
-            if name in listing and not _is_here(to / name, listing[name], one):
+            name = f"{folder}/{file}.age"
+            if name in listing and not _is_here(to / name, listing[name], one.ciphertext.get(file)):
                 wanted.append(name)
     return wanted, odd[:20]
 
 
-def _is_here(path: Path, size: int, one: Said) -> bool:
-    """Tell whether a file came before: ciphertext never changes, a record does until its event is sealed."""
+def _is_here(path: Path, size: int, digest: str | None) -> bool:
+    """Tell whether a file came before: media never changes, a record does until its event is sealed."""
     if not path.is_file() or path.is_symlink() or path.stat().st_size != size:
         return False
-    return path.suffix == ".age" or _is_current(path.parent, one)
-
-
-def _is_current(folder: Path, one: Said) -> bool:
-    record = folder / RECORDS[1]
-    if not record.is_file():
-        return False
-    digest = hashlib.sha256(read_bounded(record, max_bytes=4 * 1024 * 1024)).hexdigest()
-    return bool(one.records) and digest == one.records[-1]
+    if path.stem != RECORD:
+        return True
+    return hashlib.sha256(read_bounded(path, max_bytes=MAX_PART_BYTES)).hexdigest() == digest
 
 
 def _copy(box: Box, to: Path, said: Mapping[str, Said], wanted: list[str]) -> tuple[int, int, list[str]]:
@@ -248,12 +207,11 @@ def _copy(box: Box, to: Path, said: Mapping[str, Said], wanted: list[str]) -> tu
         if found is None:
             raise InputError("was not asked for", where=bagit.printable(name))
         _, event_id, file = found
-        one, digest = said[event_id], hashlib.sha256(data).hexdigest()
-        if file.endswith(".age") and one.ciphertext.get(file.removesuffix(".age")) != digest:
-            unfit.append(name)
-            continue
-        if file == RECORDS[1] and digest not in one.records:
-            continue  # the box has gone on since its checkpoint; the next pull brings it
+        digest = hashlib.sha256(data).hexdigest()
+        if said[event_id].ciphertext.get(file) != digest:
+            if file != RECORD or said[event_id].state == "sealed":
+                unfit.append(name)
+            continue  # else the box has gone on since its checkpoint; the next pull brings its record
         make_folder((to / name).parent)
         write_atomic(to / name, data)
         arrived.add(event_id)
@@ -267,7 +225,7 @@ def _erase(to: Path, said: Mapping[str, Said], *, now: datetime, believes_log: b
     for folder in sorted((to / "store" / "clips").glob("*/*")):
         one = said.get(folder.name)
         is_gone = one is None or one.erased
-        if (believes_log and is_gone) or copied.has_ended(folder, now=now):
+        if (believes_log and is_gone) or copied.has_ended(folder, one, now=now):
             remove_folder(folder)
             erased += 1
         elif believes_log and one is not None and one.state == "original":

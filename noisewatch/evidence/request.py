@@ -10,11 +10,12 @@ from typing import Any
 from noisewatch.errors import AnswerIsNo, InputError, MissingInputError, PermissionRefusedError, UsageError
 from noisewatch.evidence import cms, jsonform, unseal
 from noisewatch.evidence.custody import Custody
+from noisewatch.evidence.desk import Desk
 from noisewatch.evidence.people import Actor
 from noisewatch.evidence.seal import ROLE_NODE, role_of
 from noisewatch.evidence.signed import check_reason_code
 from noisewatch.evidence.store import Store
-from noisewatch.evidence.stored import StoredEvent
+from noisewatch.evidence.stored import RECORD, StoredEvent
 from noisewatch.evidence.verify import end_of_day
 from noisewatch.records import EventRecord, LogEntry
 
@@ -157,10 +158,12 @@ def open_store(node: Path) -> Store:
 def find_event(store: Store, opened: Custody, event_id: str, *, now: datetime) -> Found:
     """Return an event whose clip is sealed and has not ended, after its box's signature was checked.
 
+    The desk's key opens the record; no key to a clip is touched.
+
     Raises
     ------
     MissingInputError
-        There is no such event, it has no clip, or its time is over.
+        There is no such event, it has no clip, its time is over, or the day's keys have ended.
     InputError
         The record is not as a box of this custody signed it.
     """
@@ -169,7 +172,7 @@ def find_event(store: Store, opened: Custody, event_id: str, *, now: datetime) -
         raise MissingInputError(f"holds no clip (its media is {event.state})", where=event_id)
     if now >= event.expires_at:
         raise MissingInputError(f"ended on {jsonform.utc_text(event.expires_at)}", where=event_id)
-    signed, p7s = store.read(event_id, "event.json"), store.read(event_id, "event.json.p7s")
+    signed, p7s = Desk(opened).record(store.read(event_id, RECORD), day=event.sealed_day, where=event_id)
     record = jsonform.document_to_record(jsonform.bytes_to_document(signed, where=event_id))
     try:
         certificate = cms.verify_detached(

@@ -1,11 +1,14 @@
-"""The box's sealed store: signed records and ciphertext in folders, an index of them in SQLite.
+"""The box's sealed store: ciphertext in folders, an index of it in SQLite; nothing in it can be read here.
 
 ::
 
     store/lock                                   held by the one process that writes
-    store/events.db                              index; holds no personal data
+    store/events.db                              index: ids, days, states, hashes
     store/erasing/ID                             an erasure that is not proven yet
-    store/clips/YYYY-MM-DD/ID/event.json, event.json.p7s, original.age, viewing.age, levels.age
+    store/clips/YYYY-MM-DD/ID/event.age, original.age, viewing.age, levels.age
+
+``event.age`` is the signed record, sealed for custody's desk: level, place, time and signature stand in it
+alone. What is needed to end an event, or to make the index anew, stands in the log too.
 
 An event begins "pending": its signed record is durable before its media is encoded. It becomes "original"
 when the original is durable and logged, "sealed" when the viewing copy is too; where that is never made it
@@ -29,7 +32,7 @@ from noisewatch.errors import (
     InputOutputError,
     NoisewatchError,
 )
-from noisewatch.evidence import database, jsonform
+from noisewatch.evidence import database, history, jsonform
 from noisewatch.evidence.durable import (
     fsync_folder,
     is_temporary,
@@ -41,20 +44,18 @@ from noisewatch.evidence.durable import (
     write_atomic,
 )
 from noisewatch.evidence.log import EventLog
-from noisewatch.evidence.seal import NodeSigner
+from noisewatch.evidence.seal import NodeSigner, SealedRecord
 from noisewatch.evidence.stored import (
     PARTS,
+    RECORD,
     SEALED_STATES,
     StoredEvent,
-    adopt,
     check_id,
     event_of,
     row_of,
 )
 from noisewatch.evidence.storeindex import StoreIndex, sha256_hex
 from noisewatch.records import EventRecord
-
-RECORD, SIGNATURE = "event.json", "event.json.p7s"
 
 _LOST_IN_CRASH = "media lost: the box stopped before the clip was sealed"
 _VIEWING_LOST_IN_CRASH = "viewing copy lost: the box stopped before it was sealed"
@@ -123,9 +124,18 @@ class Store(StoreIndex):
         return store
 
     def begin(
-        self, record: EventRecord, signed: bytes, p7s: bytes, *, sealed_at: datetime | None = None
+        self, record: EventRecord, sealed_record: SealedRecord, *, sealed_at: datetime | None = None
     ) -> None:
         """Store a signed record durably before its media is made, or one that has no media ("none").
+
+        Parameters
+        ----------
+        record : EventRecord
+            What the record says; only its id, state, day, end and whether it is a trial are taken from it.
+        sealed_record : SealedRecord
+            The record and its signature, as ``seal.seal_record`` seals them.
+        sealed_at : datetime, optional
+            The moment.
 
         Raises
         ------
@@ -145,11 +155,10 @@ class Store(StoreIndex):
                 raise InputError("is stored already", where=event.id)
             try:
                 make_folder(event.folder)
-                write_atomic(event.path(RECORD), signed)
-                write_atomic(event.path(SIGNATURE), p7s)
-                self._insert(event, signed=signed, p7s=p7s)
-                details = {"state": event.state, "record_sha256": sha256_hex(signed)}
-                self._note("collection", event.id, "signature matched", details)
+                write_atomic(event.path(RECORD), sealed_record.ciphertext)
+                self._insert(event, sealed_record.ciphertext)
+                details = self._about(event.state, {RECORD: sealed_record.ciphertext}, sealed_record)
+                self._note("collection", event.id, "signature matched", details | history.beginning(event))
             except (NoisewatchError, sqlite3.Error):
                 with suppress(NoisewatchError, sqlite3.Error):
                     self._forget(event)
@@ -160,8 +169,7 @@ class Store(StoreIndex):
     def finish(
         self,
         record: EventRecord,
-        signed: bytes,
-        p7s: bytes,
+        sealed_record: SealedRecord,
         sealed: Mapping[str, bytes],
         *,
         more_to_come: bool = False,
@@ -170,9 +178,9 @@ class Store(StoreIndex):
 
         Parameters
         ----------
-        record, signed, p7s : EventRecord, bytes, bytes
-            The record, its canonical bytes and the node's signature. Its ``media_state`` becomes the event's:
-            "original" without a viewing copy, else "sealed".
+        record, sealed_record : EventRecord, SealedRecord
+            As in ``begin``. The record's ``media_state`` becomes the event's: "original" without a viewing
+            copy, else "sealed".
         sealed : mapping of str to bytes
             Ciphertext that is new: of "original", "levels", "viewing".
         more_to_come : bool
@@ -196,7 +204,7 @@ class Store(StoreIndex):
             if event.state not in ("pending", "original"):
                 raise InputError(f"is {event.state}, not pending", where=event.id)
             try:
-                self._write_sealed(event, signed, p7s, sealed, state=record.media_state)
+                self._write_sealed(event, sealed_record, sealed, state=record.media_state)
             except (NoisewatchError, sqlite3.Error) as error:
                 why = getattr(error, "what", "the database failed")
                 with suppress(NoisewatchError, sqlite3.Error):
@@ -205,8 +213,9 @@ class Store(StoreIndex):
                     else:
                         self.lose(event.id, f"media lost: {why}")
                 raise
-            kept = (signed, p7s) if more_to_come else (None, None)
-            self._set_state(event.id, record.media_state, is_evidence=record.is_evidence, kept=kept)
+            self._set_state(
+                event.id, record.media_state, former=sealed_record.ciphertext if more_to_come else None
+            )
 
     def lose(self, event_id: str, why: str) -> None:
         """Give up a pending event's media: its record of the beginning stays, every ciphertext goes."""
@@ -214,13 +223,11 @@ class Store(StoreIndex):
             event = self.get(event_id)
             for part in PARTS:
                 remove_durably(event.path(part))
-            row = self._row(event_id) or {}
-            if row.get("pending_record"):
-                write_atomic(event.path(RECORD), row["pending_record"])
-                write_atomic(event.path(SIGNATURE), row["pending_signature"])
-            self._note("alteration", event_id, why, {"state": "lost"})
-            self._db.table("media").delete_where("event_id = ?", [event_id])
-            self._set_state(event_id, "lost", is_evidence=False)
+            kept = self._take_back(event)
+            # where the box stopped before the beginning was logged, this entry tells of it
+            self._note("alteration", event_id, why, self._about("lost", kept) | history.beginning(event))
+            self._db.table("media").delete_where("event_id = ? and name <> ?", [event_id, RECORD])
+            self._set_state(event_id, "lost")
 
     def recover(self) -> tuple[str, ...]:
         """Bring a store that was stopped anywhere back to a whole state; return who lost media."""
@@ -228,16 +235,13 @@ class Store(StoreIndex):
             for path in sorted(self.folder.rglob("*")):
                 if is_temporary(path):
                     remove_durably(path)
-            lost = [event.id for event in self.list() if event.state == "pending"]
+            self._take_in()
+            lost = [event.id for event in self.list(state="pending")]
             for event_id in lost:
                 self.lose(event_id, _LOST_IN_CRASH)
             for event in self.list(state="original"):
-                if (self._row(event.id) or {}).get("pending_record"):
+                if (self._row(event.id) or {}).get("former_record"):
                     self._keep_original(event, _VIEWING_LOST_IN_CRASH)
-            known = {event.folder for event in self.list()}
-            for folder in sorted((self.folder / "clips").glob("*/*")):
-                if folder not in known and not (self.folder / "erasing" / folder.name).exists():
-                    self._take_in(folder)
             return tuple(lost)
 
     def erase(self, event_id: str) -> None:
@@ -270,64 +274,80 @@ class Store(StoreIndex):
         with self._writing():
             self._db.table("events").update(event_id, values)
 
-    def _take_in(self, folder: Path) -> None:
-        """Put a sealed event whose row was lost back into the index; remove what had not begun."""
-        found = adopt(folder, store=self.folder)
-        if found is None:
-            remove_folder(folder)
-            self._note("erasure", folder.name[:64], "an event that had not begun was removed", {})
-            return
-        event, media = found
-        if event.state == "original":
-            remove_durably(event.path("viewing"))
-        self._db.table("events").insert(row_of(event))
-        self._db.table("media").insert_all(media)
-        self._note("alteration", event.id, "the index was made anew from the signed record", {})
+    def _take_in(self) -> None:
+        """Put events whose rows were lost back into the index; remove what had not begun."""
+        known = {event.folder for event in self.list()}
+        erasing = {path.name for path in (self.folder / "erasing").iterdir()}
+        strangers = [
+            folder
+            for folder in sorted((self.folder / "clips").glob("*/*"))
+            if folder not in known and folder.name not in erasing
+        ]
+        said = history.of_rows(self._entries()) if strangers else {}
+        for folder in strangers:
+            one = said.get(folder.name)
+            event = None if one is None or one.erased else history.event_of(one, folder, store=self.folder)
+            if one is None or event is None:
+                remove_folder(folder)
+                self._note("erasure", folder.name[:64], "an event that had not begun was removed", {})
+                continue
+            self._db.table("events").insert(row_of(event))
+            self._db.table("media").insert_all(history.media_of(one, event))
+            self._note("alteration", event.id, "the index was made anew from files and log", {})
 
-    def _insert(self, event: StoredEvent, *, signed: bytes, p7s: bytes) -> None:
+    def _insert(self, event: StoredEvent, ciphertext: bytes) -> None:
         # kept until the event is sealed, so that a crash while the record is replaced can be undone
-        kept = {"pending_record": signed, "pending_signature": p7s} if event.state == "pending" else {}
+        kept = {"former_record": ciphertext} if event.state == "pending" else {}
         self._db.table("events").insert({**row_of(event), **kept})
+        self._name_files(event.id, {RECORD: ciphertext})
 
     def _write_sealed(
-        self, event: StoredEvent, signed: bytes, p7s: bytes, sealed: Mapping[str, bytes], *, state: str
+        self, event: StoredEvent, sealed_record: SealedRecord, sealed: Mapping[str, bytes], *, state: str
     ) -> None:
-        hashes = {name: sha256_hex(data) for name, data in sealed.items()}
-        for name, data in sealed.items():
+        files = {**sealed, RECORD: sealed_record.ciphertext}
+        for name, data in files.items():
             write_atomic(event.path(name), data)
-        write_atomic(event.path(RECORD), signed)
-        write_atomic(event.path(SIGNATURE), p7s)
-        rows = [
-            {"event_id": event.id, "name": name, "sha256": hashes[name], "size_bytes": len(data)}
-            for name, data in sealed.items()
-        ]
-        self._db.table("media").insert_all(rows)
-        details = {"state": state, "record_sha256": sha256_hex(signed), "ciphertext_sha256": hashes}
+        self._name_files(event.id, files)
         what = "media sealed" if sealed else "no viewing copy is made"
-        self._note("collection", event.id, what, details)
+        self._note("collection", event.id, what, self._about(state, files, sealed_record))
 
     def _keep_original(self, event: StoredEvent, why: str) -> None:
         """Go back to the record that names original and levels only; every trace of a viewing copy goes."""
-        row = self._row(event.id) or {}
         remove_durably(event.path("viewing"))
-        if row.get("pending_record"):
-            write_atomic(event.path(RECORD), row["pending_record"])
-            write_atomic(event.path(SIGNATURE), row["pending_signature"])
-        self._note("alteration", event.id, why, {"state": "original"})
+        kept = self._take_back(event)
+        self._note("alteration", event.id, why, self._about("original", kept))
         self._db.table("media").delete_where("event_id = ? and name = 'viewing'", [event.id])
-        self._set_state(event.id, "original", is_evidence=event.is_evidence)
+        self._set_state(event.id, "original")
 
-    def _set_state(
-        self,
-        event_id: str,
-        state: str,
-        *,
-        is_evidence: bool,
-        kept: tuple[bytes | None, bytes | None] = (None, None),
-    ) -> None:
-        values = {"state": state, "is_evidence": int(is_evidence)}
-        blobs = dict(zip(("pending_record", "pending_signature"), kept, strict=True))
-        self._db.table("events").update(event_id, {**values, **blobs})
+    def _take_back(self, event: StoredEvent) -> dict[str, bytes]:
+        """Lay the former record back, where one is kept; return it."""
+        former = (self._row(event.id) or {}).get("former_record")
+        if not former:
+            return {}
+        write_atomic(event.path(RECORD), former)
+        self._name_files(event.id, {RECORD: former})
+        return {RECORD: former}
+
+    def _name_files(self, event_id: str, files: Mapping[str, bytes]) -> None:
+        rows = [
+            {"event_id": event_id, "name": name, "sha256": sha256_hex(data), "size_bytes": len(data)}
+            for name, data in files.items()
+        ]
+        self._db.table("media").upsert_all(rows, pk=("event_id", "name"))
+
+    @staticmethod
+    def _about(
+        state: str, files: Mapping[str, bytes], sealed_record: SealedRecord | None = None
+    ) -> dict[str, Any]:
+        """Return what the log says of files: hashes; that of the record's clear bytes is for a package."""
+        said: dict[str, Any] = {
+            "state": state,
+            "ciphertext_sha256": {name: sha256_hex(data) for name, data in files.items()},
+        }
+        return said if sealed_record is None else said | {"record_sha256": sealed_record.record_sha256}
+
+    def _set_state(self, event_id: str, state: str, *, former: bytes | None = None) -> None:
+        self._db.table("events").update(event_id, {"state": state, "former_record": former})
 
     def _forget(self, event: StoredEvent) -> None:
         """Remove files, then row: a crash between leaves a row, and the next erasure finishes."""

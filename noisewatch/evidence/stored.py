@@ -1,29 +1,22 @@
-"""An event as the store's index knows it, and its row in the database."""
+"""An event as the store's index knows it, and its row: nothing of what was heard, or where."""
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from noisewatch.errors import InputError, MissingInputError
-from noisewatch.evidence.durable import read_bounded
-from noisewatch.evidence.jsonform import (
-    MAX_BYTES,
-    bytes_to_document,
-    document_to_record,
-    utc_moment,
-    utc_text,
-)
-from noisewatch.evidence.seal import start_of_day
+from noisewatch.errors import InputError
+from noisewatch.evidence.jsonform import utc_moment, utc_text
 from noisewatch.records import EventRecord
 
-#: Sealed parts of an event; each lies in the event's folder as NAME.age.
+#: Sealed media of an event, and its sealed record; each lies in the event's folder as NAME.age.
 PARTS = ("original", "viewing", "levels")
+RECORD = "event"
+FILES = (*PARTS, RECORD)
 
 #: States of an event whose original is durable: "original" has no viewing copy, or not yet.
 SEALED_STATES = ("original", "sealed")
@@ -37,20 +30,14 @@ ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{3,63}")
 
 @dataclass(frozen=True, slots=True)
 class StoredEvent:
-    """One event as the index knows it; ``folder`` holds its record and ciphertext."""
+    """One event as the index knows it; ``folder`` holds its sealed files."""
 
     id: str
     state: str
     sealed_day: date
     sealed_at: datetime
-    captured_at: datetime
     expires_at: datetime
     is_trial: bool
-    is_evidence: bool
-    site: str
-    signature: str
-    lafmax_db: float
-    behaviour: str
     folder: Path
 
     @property
@@ -59,8 +46,8 @@ class StoredEvent:
         return self.state in SEALED_STATES
 
     def path(self, name: str) -> Path:
-        """Return where a part lies: "original", "viewing", "levels", or one of the record's two files."""
-        return self.folder / (f"{name}.age" if name in PARTS else name)
+        """Return where one of ``FILES`` lies."""
+        return self.folder / f"{name}.age"
 
 
 def check_id(event_id: str) -> str:
@@ -95,14 +82,8 @@ def event_of(record: EventRecord, *, store: Path, sealed_at: datetime) -> Stored
         state=record.media_state,
         sealed_day=day,
         sealed_at=sealed_at.astimezone(UTC),
-        captured_at=record.captured_at.astimezone(UTC),
         expires_at=record.expires_at.astimezone(UTC),
         is_trial=record.is_trial,
-        is_evidence=record.is_evidence,
-        site=str(record.site.get("name", "")),
-        signature=record.event.signature,
-        lafmax_db=float(record.event.lafmax_db),
-        behaviour=record.event.behaviour,
         folder=folder_of(store, day=day.isoformat(), event_id=record.event.id),
     )
 
@@ -114,14 +95,8 @@ def row_of(event: StoredEvent) -> dict[str, Any]:
         "state": event.state,
         "sealed_day": event.sealed_day.isoformat(),
         "sealed_at": utc_text(event.sealed_at),
-        "captured_at": utc_text(event.captured_at),
         "expires_at": utc_text(event.expires_at),
         "is_trial": int(event.is_trial),
-        "is_evidence": int(event.is_evidence),
-        "site": event.site,
-        "signature": event.signature,
-        "lafmax_db": event.lafmax_db,
-        "behaviour": event.behaviour,
     }
 
 
@@ -135,37 +110,7 @@ def event_from_row(row: Mapping[str, Any], *, store: Path) -> StoredEvent:
         state=row["state"],
         sealed_day=date.fromisoformat(row["sealed_day"]),
         sealed_at=sealed_at,
-        captured_at=utc_moment(row["captured_at"]),
         expires_at=utc_moment(row["expires_at"]),
         is_trial=bool(row["is_trial"]),
-        is_evidence=bool(row["is_evidence"]),
-        site=row["site"],
-        signature=row["signature"],
-        lafmax_db=row["lafmax_db"],
-        behaviour=row["behaviour"],
         folder=folder_of(store, day=row["sealed_day"], event_id=row["id"]),
     )
-
-
-def adopt(folder: Path, *, store: Path) -> tuple[StoredEvent, list[dict[str, Any]]] | None:
-    """Read back what the index would hold of an event's folder; None where no sealed event lies there.
-
-    The moment of sealing is not in the record: a trial's promise gives it, else its day began then, which at
-    worst ends the event early. Retention takes the promise of the record as an upper bound anyway.
-    """
-    try:
-        document = bytes_to_document(read_bounded(folder / "event.json", max_bytes=MAX_BYTES))
-        record = document_to_record(document)
-        day_start = start_of_day(date.fromisoformat(record.sealed_day))
-        sealed_at = max(day_start, record.expires_at - timedelta(hours=24)) if record.is_trial else day_start
-        event = event_of(record, store=store, sealed_at=sealed_at)
-        if event.folder != folder or record.media_state not in SEALED_STATES:
-            return None
-        media = []
-        for part in record.media:
-            data = read_bounded(event.path(part.name), max_bytes=MAX_PART_BYTES)
-            digest = hashlib.sha256(data).hexdigest()
-            media.append({"event_id": event.id, "name": part.name, "sha256": digest, "size_bytes": len(data)})
-    except (InputError, MissingInputError, ValueError):
-        return None
-    return event, media

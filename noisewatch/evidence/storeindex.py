@@ -15,8 +15,15 @@ from typing import Any, Self
 from noisewatch.errors import InputError, InputOutputError, MissingInputError
 from noisewatch.evidence import database, jsonform
 from noisewatch.evidence.durable import read_bounded, storage_errors
-from noisewatch.evidence.log import EventLog
-from noisewatch.evidence.stored import MAX_PART_BYTES, PARTS, StoredEvent, check_id, event_from_row
+from noisewatch.evidence.log import EventLog, LogRow
+from noisewatch.evidence.stored import (
+    FILES,
+    MAX_PART_BYTES,
+    RECORD,
+    StoredEvent,
+    check_id,
+    event_from_row,
+)
 from noisewatch.records import LogEntry
 
 
@@ -59,7 +66,7 @@ class StoreIndex:
         return event_from_row(row, store=self.folder)
 
     def read(self, event_id: str, name: str) -> bytes:
-        """Return a part's ciphertext, or "event.json" or "event.json.p7s", after its hash was compared.
+        """Return the ciphertext of a part, or of the record ("event"), after its hash was compared.
 
         Raises
         ------
@@ -69,6 +76,8 @@ class StoreIndex:
             The ciphertext is not the one that was stored.
         """
         event = self.get(event_id)
+        if name not in FILES:
+            raise MissingInputError(f"an event has no part {name[:40]!r}", where=event_id)
         if name == "viewing" and event.state == "original":
             raise MissingInputError(
                 "has no viewing copy; its record says why",
@@ -78,9 +87,15 @@ class StoreIndex:
         data = read_bounded(event.path(name), max_bytes=MAX_PART_BYTES)
         with self._guard, self._database_errors():
             rows = list(self._db.table("media").rows_where("event_id = ? and name = ?", [event_id, name]))
-        if name in PARTS and (not rows or rows[0]["sha256"] != sha256_hex(data)):
+        if not rows or rows[0]["sha256"] != sha256_hex(data):
             raise InputError("is not the ciphertext that was stored", where=event.path(name))
         return data
+
+    def record_hashes(self) -> dict[str, str]:
+        """Return the hash of each event's sealed record, by the event's id."""
+        with self._guard, self._database_errors():
+            rows = self._db.table("media").rows_where("name = ?", [RECORD])
+            return {row["event_id"]: row["sha256"] for row in rows}
 
     def unproven(self) -> tuple[str, ...]:
         """Return the ids of erasures that were begun but not proven."""
@@ -93,20 +108,11 @@ class StoreIndex:
             rows = list(self._db.table("state").rows_where("key = ?", [key]))
         return jsonform.bytes_to_document(rows[0]["value"].encode(), where="state") if rows else None
 
-    def list(
-        self, *, since: datetime | None = None, until: datetime | None = None, state: str | None = None
-    ) -> tuple[StoredEvent, ...]:
-        """Return events by time of capture, oldest first; ``until`` itself is left out."""
-        conditions = {
-            "captured_at >= ?": None if since is None else jsonform.utc_text(since),
-            "captured_at < ?": None if until is None else jsonform.utc_text(until),
-            "state = ?": state,
-        }
-        chosen = {text: value for text, value in conditions.items() if value is not None}
+    def list(self, *, state: str | None = None) -> tuple[StoredEvent, ...]:
+        """Return the events, or those of one state, in the order in which they were sealed."""
+        condition, values = (None, []) if state is None else ("state = ?", [state])
         with self._guard, self._database_errors():
-            rows = self._db.table("events").rows_where(
-                " and ".join(chosen) or None, [*chosen.values()], order_by="captured_at, id"
-            )
+            rows = self._db.table("events").rows_where(condition, values, order_by="sealed_at, id")
             return tuple(event_from_row(row, store=self.folder) for row in rows)
 
     def _row(self, event_id: str) -> dict[str, Any] | None:
@@ -117,6 +123,10 @@ class StoreIndex:
         if self._log is None:
             raise InputOutputError("was opened for reading only", where=self.folder)
         self._log.append(LogEntry("noisewatch", action, target, why, datetime.now(UTC), details))
+
+    def _entries(self) -> Iterator[LogRow]:
+        """Yield what the log says so far."""
+        return iter(()) if self._log is None else self._log.entries()
 
     @contextmanager
     def _writing(self) -> Iterator[None]:

@@ -11,7 +11,7 @@ from noisewatch.errors import UsageError
 from noisewatch.evidence.jsonform import utc_text
 from noisewatch.evidence.log import LogRow
 from noisewatch.evidence.minutes import Minute, heard_s
-from noisewatch.evidence.stored import StoredEvent
+from noisewatch.evidence.told import Listed
 
 #: A clip's length.
 CLIP = timedelta(seconds=10)
@@ -22,10 +22,10 @@ def cover(
     since: datetime,
     until: datetime,
     *,
-    events: Iterable[StoredEvent],
+    events: Iterable[Listed],
     node_rows: Sequence[LogRow],
     accesses: Mapping[tuple[str, str], int] | None,
-    minutes: Sequence[Minute],
+    minutes: Sequence[Minute] | None,
 ) -> dict[str, Any]:
     """Return what there is of a window, in one document.
 
@@ -33,14 +33,14 @@ def cover(
     ----------
     since, until : datetime
         The window.
-    events : iterable of StoredEvent
-        What the store's index holds.
+    events : iterable of Listed
+        What the store's index holds, and what the records tell where custody's desk opened them.
     node_rows : sequence of LogRow
         The node's log, which still names events that have ended.
     accesses : mapping of (action, event id) to int, optional
         How often each was consulted and disclosed, by custody's log; unknown without it.
-    minutes : sequence of Minute
-        The one-minute levels of the window.
+    minutes : sequence of Minute, optional
+        The one-minute levels of the window; None where they are sealed to us.
 
     Raises
     ------
@@ -49,19 +49,20 @@ def cover(
     """
     if until <= since:
         raise UsageError("the window ends before it begins", where="--to")
-    stored = {event.id: event for event in events}
-    inside = [e for e in stored.values() if e.captured_at < until and e.captured_at + CLIP > since]
-    found = [_event(event, accesses) for event in sorted(inside, key=lambda one: one.captured_at)]
+    stored = {one.event.id: one for one in events}
+    placed = [(*_when(one), one) for one in stored.values()]
+    inside = [(begin, end, one) for begin, end, one in placed if begin < until and end > since]
+    found = [_event(*item, accesses) for item in sorted(inside, key=lambda item: item[0])]
     return {
         "from": utc_text(since),
         "to": utc_text(until),
         "kept": [one for one in found if one["kept"]],
         "without_clip": [one for one in found if not one["kept"]],
         "ended": _ended(node_rows, set(stored), since, until),
-        "minutes": len(minutes),
-        "heard_s": round(heard_s(minutes), 3),
+        "minutes": None if minutes is None else len(minutes),
+        "heard_s": None if minutes is None else round(heard_s(minutes), 3),
         "sources": {
-            "kept": "the store's index, by time",
+            "kept": "the sealed records, by time; without custody the ids, within a clip's length",
             "ended": "node log: 'collection' and proof of 'erasure'",
             "minutes": "store/levels",
             "viewed": "custody log: 'consultation' and 'disclosure'",
@@ -69,12 +70,33 @@ def cover(
     }
 
 
-def _event(event: StoredEvent, accesses: Mapping[tuple[str, str], int] | None) -> dict[str, Any]:
+def _when(one: Listed) -> tuple[datetime, datetime]:
+    """Return from when to when a clip can be; without its record, the onset in its id bounds it."""
+    if one.told is not None:
+        return one.told.captured_at, one.told.captured_at + CLIP
+    onset = _onset(one.event.id)
+    if onset is None:
+        return one.event.sealed_at - timedelta(days=1), one.event.sealed_at
+    return onset - CLIP, onset + CLIP
+
+
+def _onset(event_id: str) -> datetime | None:
+    named = _ID.fullmatch(event_id)
+    try:
+        return named and datetime.strptime(named.group(1), "%Y%m%d-%H%M%S").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+
+
+def _event(
+    begin: datetime, end: datetime, one: Listed, accesses: Mapping[tuple[str, str], int] | None
+) -> dict[str, Any]:
+    event = one.event
     return {
         "id": event.id,
-        "from": utc_text(event.captured_at),
-        "to": utc_text(event.captured_at + CLIP),
-        "site": event.site,
+        "from": utc_text(begin),
+        "to": utc_text(end),
+        "site": None if one.told is None else one.told.site,
         "kept": event.is_sealed,
         "state": event.state,
         "expires_at": utc_text(event.expires_at),
@@ -93,10 +115,9 @@ def _ended(
     }
     found = {}
     for row in rows:
-        named = _ID.fullmatch(row.entry.target)
-        if row.entry.action != "collection" or named is None or row.entry.target in stored:
+        onset = _onset(row.entry.target)
+        if row.entry.action != "collection" or onset is None or row.entry.target in stored:
             continue
-        onset = datetime.strptime(named.group(1), "%Y%m%d-%H%M%S").replace(tzinfo=UTC)
         if since - CLIP < onset < until + CLIP:
             ended = erased.get(row.entry.target)
             found[row.entry.target] = {

@@ -1,6 +1,6 @@
 """From a clip that is ready to one that is sealed: three stages, each durable before the next begins.
 
-1. The signed record, "pending", before a frame is decoded.
+1. The signed record, "pending", sealed for custody's desk, before a frame is decoded.
 2. The original, "original": voices destroyed, masked, encrypted twice, with the levels.
 3. The viewing copy, "sealed": bystanders covered.
 
@@ -20,7 +20,14 @@ import numpy as np
 
 from noisewatch.evidence import jsonform
 from noisewatch.evidence.levels import levels_to_csv
-from noisewatch.evidence.seal import DayKey, DayKeys, NodeSigner, seal_viewing
+from noisewatch.evidence.seal import (
+    DayKey,
+    DayKeys,
+    NodeSigner,
+    SealedRecord,
+    seal_record,
+    seal_viewing,
+)
 from noisewatch.evidence.store import Store
 from noisewatch.node.behaving import with_behaviour
 from noisewatch.node.fitness import Fitness
@@ -123,7 +130,7 @@ class ClipSealer:
         verdict = self._recorder.judge(ready)
         state = "pending" if verdict.may_seal else "none"
         record = self._recorder.begin(ready, key, sealed_at=sealed_at, verdict=verdict, state=state)
-        self._store.begin(record, *self._signed(record))
+        self._store.begin(record, self._sealed(record, key))
         if verdict.may_seal:
             return Begun(ready, key, record)
         return Outcome(
@@ -145,7 +152,7 @@ class ClipSealer:
         except MediaLostError as error:
             return self._lost(begun, error.what)
         record = self._recorder.with_original(begun.record, ready, media=media, said=made.said)
-        self._store.finish(record, *self._signed(record), sealed, more_to_come=True)
+        self._store.finish(record, self._sealed(record, key), sealed, more_to_come=True)
         outcome = Outcome(
             record, is_sealed=True, missing_frames=record.losses["frames"], not_sealed_because=()
         )
@@ -168,7 +175,7 @@ class ClipSealer:
         if made.media is None:
             return self._without_viewing(half, made.why)
         final = self._recorder.with_viewing(record, media=made.media, said=made.said)
-        self._store.finish(final, *self._signed(final), {"viewing": made.sealed})
+        self._store.finish(final, self._sealed(final, half.key), {"viewing": made.sealed})
         return replace(half.outcome, record=final)
 
     def refuse(self, ready: ReadyClip, why: str) -> Outcome:
@@ -179,12 +186,13 @@ class ClipSealer:
             may_seal=False, is_evidence=False, not_sealed_because=(why,), not_evidence_because=(why,)
         )
         record = self._recorder.begin(ready, key, sealed_at=sealed_at, verdict=verdict, state="none")
-        self._store.begin(record, *self._signed(record))
+        self._store.begin(record, self._sealed(record, key))
         return Outcome(record, is_sealed=False, missing_frames=0, not_sealed_because=(why,))
 
-    def _signed(self, record: EventRecord) -> tuple[bytes, bytes]:
+    def _sealed(self, record: EventRecord, key: DayKey) -> SealedRecord:
+        """Sign a record, then seal it for custody's desk; in the clear it leaves this process nowhere."""
         signed = jsonform.document_to_bytes(jsonform.record_to_document(record))
-        return signed, self._signer.sign_detached(signed)
+        return seal_record(signed, self._signer.sign_detached(signed), key)
 
     def _originals(
         self, ready: ReadyClip, key: DayKey, made: Made
@@ -204,7 +212,7 @@ class ClipSealer:
 
     def _without_viewing(self, half: HalfSealed, why: str) -> Outcome:
         record = self._recorder.without_viewing(half.outcome.record, why)
-        self._store.finish(record, *self._signed(record), {})
+        self._store.finish(record, self._sealed(record, half.key), {})
         return replace(half.outcome, record=record)
 
     def _job(self, ready: ReadyClip, key: DayKey, *, vehicle: Any = None) -> Job:

@@ -60,6 +60,26 @@ def test_list_for_people_is_a_table(place: sealed.Place) -> None:
     assert done.out.splitlines()[0].startswith("id ")
 
 
+def test_list_without_a_custody_names_days_and_ends_and_nothing_that_was_heard(
+    place: sealed.Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("NOISEWATCH_CUSTODY", raising=False)
+    monkeypatch.chdir(tmp_path)
+    done = noisewatch("clips", "list", "--node", place.node, "--json")
+    (document,) = done.documents
+    heard = ("captured_at", "site", "signature", "lafmax_db", "behaviour", "viewed", "exported")
+    assert [document[key] for key in heard] == [None] * len(heard)
+    assert (document["id"], document["state"]) == (place.event_id, "sealed")
+    assert document["day"] in document["expires_at"] or document["expires_at"] > document["day"]
+    assert done.err.splitlines() == [
+        "the records are sealed: with --custody DIR the list says what, where and how loud"
+    ]
+    assert "sealed" in noisewatch("clips", "list", "--node", place.node).out
+    expect_refusal(
+        noisewatch("clips", "list", "--node", place.node, "--above-db", "90"), 2, "the records are sealed"
+    )
+
+
 def test_list_without_a_store_says_what_to_do(tmp_path: Path) -> None:
     expect_refusal(noisewatch("clips", "list", "--node", tmp_path), 78, "holds no store")
 

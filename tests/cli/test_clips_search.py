@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
-from pathlib import Path
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from noisewatch.cli.moments import moment
 from noisewatch.errors import UsageError
 from noisewatch.evidence.consult import Search
-from noisewatch.evidence.stored import StoredEvent
+from noisewatch.evidence.recordindex import Told
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
-EVENT = StoredEvent(
-    id="20260301-120000-a1b2c3d4",
-    state="sealed",
-    sealed_day=date(2026, 3, 1),
-    sealed_at=NOON,
+TOLD = Told(
     captured_at=NOON,
-    expires_at=NOON,
-    is_trial=False,
-    is_evidence=True,
     site="Stalenstraat",
     signature="exhaust",
     lafmax_db=91.0,
     behaviour="accelerating",
-    folder=Path(),
+    is_evidence=True,
 )
 
 
@@ -39,10 +31,18 @@ EVENT = StoredEvent(
         (Search(signature="motorcycle"), False),
         (Search(behaviour="idling"), False),
         (Search(above_db=91.0), False),
+        (Search(since=NOON, until=NOON + timedelta(seconds=1)), True),
+        (Search(since=NOON + timedelta(seconds=1)), False),
+        (Search(until=NOON), False),
     ],
 )
 def test_all_that_is_asked_must_hold(search: Search, *, is_found: bool) -> None:
-    assert search.matches(EVENT) is is_found
+    assert search.matches(TOLD) is is_found
+
+
+def test_an_event_whose_record_stays_sealed_is_listed_and_never_found_by_what_it_says() -> None:
+    assert Search().matches(None)
+    assert not Search(above_db=0.0).matches(None)
 
 
 def test_a_day_begins_when_it_begins_in_belgium() -> None:

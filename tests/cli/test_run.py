@@ -51,7 +51,7 @@ def test_the_street_gives_one_sealed_event_where_the_truth_has_it(
     assert event["lafmax_db"] == pytest.approx(true["lafmax_db"], abs=1.0)
     assert event["id"].startswith("20260301-1200")
     assert (summary["events"], summary["sealed"], summary["lost_samples"]) == (1, 1, 0)
-    assert {path.suffix for path in stored(trial)} == {".age", ".json", ".p7s"}
+    assert {path.suffix for path in stored(trial)} == {".age"}
 
 
 def test_the_sound_of_the_video_is_used_where_none_is_named(trial: Path, street_mp4: Path) -> None:
@@ -65,7 +65,7 @@ def test_sound_without_picture_gives_the_event_but_keeps_no_clip(trial: Path, st
     assert events[0]["sealed"] is False
     assert "no picture, not evidence" in events[0]["why"]
     assert summary["sealed"] == 0
-    assert {path.name for path in stored(trial)} == {"event.json", "event.json.p7s"}
+    assert {path.name for path in stored(trial)} == {"event.age"}
 
 
 def test_several_files_in_a_row_are_one_street(trial: Path, street_flac: Path, tmp_path: Path) -> None:

@@ -207,7 +207,7 @@ def test_an_original_needs_a_supervisors_approval(place: sealed.Place, tmp_path:
     assert acts == ["approval", "disclosure"]
 
 
-@pytest.mark.parametrize("part", ["viewing.age", "levels.age", "event.json", "event.json.p7s"])
+@pytest.mark.parametrize("part", ["viewing.age", "levels.age", "event.age"])
 def test_a_part_that_was_altered_in_the_store_is_refused_and_nothing_is_left(
     part: str, place: sealed.Place, tmp_path: Path
 ) -> None:

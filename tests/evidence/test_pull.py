@@ -112,7 +112,7 @@ def test_a_pull_from_a_box_that_is_sealing_takes_what_is_whole(place: sealed.Pla
         folder = place.node / "store" / "clips" / "2026-03-01" / "ev-begun"
         folder.mkdir(parents=True)
         (folder / ".viewing.age.0a1b2c3d.tmp").write_bytes(b"half")
-        (folder / "event.json").write_bytes(b"{}")
+        (folder / "event.age").write_bytes(b"{}")
         done = run(place, copy)
     assert (done.events, done.alarms) == (1, ())
     assert not any("ev-begun" in name for name in files(copy))
@@ -212,12 +212,17 @@ def test_a_folder_that_holds_something_else_is_refused(place: sealed.Place, copy
             "keys/node.key",
             "node.toml",
             "store/events.db",
+            "store/clips/2026-03-01/ev-1234/event.json",
             "log/../keys/node.key",
         ),
-        *("store/clips/2026-03-01/../ev-1/event.json", "store/clips/2026-03-01/ev-1234/node.key"),
         *(
-            "store/clips/2026-03-01/ev\u202e-1/event.json",
-            "store/clips/2026-03-01/" + "e" * 4000 + "/event.json",
+            "store/clips/2026-03-01/../ev-1/event.age",
+            "store/clips/2026-03-01/ev-1234/event.json",
+            "store/clips/2026-03-01/ev-1234/node.key",
+        ),
+        *(
+            "store/clips/2026-03-01/ev\u202e-1/event.age",
+            "store/clips/2026-03-01/" + "e" * 4000 + "/event.age",
         ),
     ],
 )

@@ -239,8 +239,7 @@ def test_an_event_sealed_under_a_clock_that_was_ahead_ends_as_if_sealed_when_tha
     with bench.store() as store:
         enforce(bench, store, real)
         record = make_record("20270101-000000-ahead", sealed_at=ahead, is_trial=False)
-        signed = b"{}"
-        store.begin(record, signed, bench.signer.sign_detached(signed), sealed_at=ahead)
+        store.begin(record, bench.sealed(record), sealed_at=ahead)
         enforce(bench, store, real)
         assert store.get(record.event.id).sealed_at == real
         enforce(bench, store, real + timedelta(hours=5), boottime_s=1000.0 + 5 * 3600)

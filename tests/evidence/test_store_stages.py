@@ -34,13 +34,12 @@ def record_with(*names: str) -> EventRecord:
 
 
 def finish(bench: Bench, store: Store, record: EventRecord, *new: str, more_to_come: bool = False) -> None:
-    signed = jsonform.document_to_bytes(jsonform.record_to_document(record))
     key = bench.keys.for_day(date.fromisoformat(record.sealed_day))
     sealed = {
         name: (seal.seal_original if name == "original" else seal.seal_viewing)(CLEAR[name], key)
         for name in new
     }
-    store.finish(record, signed, bench.signer.sign_detached(signed), sealed, more_to_come=more_to_come)
+    store.finish(record, bench.sealed(record), sealed, more_to_come=more_to_come)
 
 
 def original(bench: Bench, store: Store) -> None:
@@ -56,13 +55,13 @@ def check_whole(bench: Bench) -> str:
     """The event is sealed with or without its viewing copy; its record says which, with a good signature."""
     with bench.store() as store:
         event = store.get(ID)
-        signed, p7s = store.read(ID, "event.json"), store.read(ID, "event.json.p7s")
+        signed, p7s = bench.opened(store, ID)
         cms.verify_detached(signed, p7s, authority_pem=bench.custody.authority_pem(), at=event.sealed_at)
         record = jsonform.document_to_record(jsonform.bytes_to_document(signed))
         assert record.media_state == event.state
         assert event.is_sealed
-        assert event.is_evidence
-        names = {media.name for media in record.media}
+        assert record.is_evidence
+        names = {media.name for media in record.media} | {"event"}
         assert {path.stem for path in event.folder.glob("*.age")} == names
         for name in names:
             assert store.read(ID, name)
@@ -147,7 +146,7 @@ def test_a_box_killed_at_any_write_of_the_viewing_copy_keeps_its_original(tmp_pa
         assert ended == -signal.SIGKILL
     assert states[-1] == "sealed"
     if kind != "unlink":
-        assert len(states) > 4
+        assert len(states) >= 4
         assert "original" in states
 
 

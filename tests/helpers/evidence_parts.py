@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 
-from noisewatch.evidence import custody, enrol, jsonform, retention, seal
+from noisewatch.evidence import custody, desk, enrol, jsonform, retention, seal
 from noisewatch.evidence.log import EventLog
 from noisewatch.evidence.store import Store
 from noisewatch.evidence.stored import StoredEvent
@@ -86,14 +86,8 @@ def make_stored(
         state="sealed",
         sealed_day=day,
         sealed_at=sealed_at,
-        captured_at=sealed_at,
         expires_at=promised,
         is_trial=is_trial,
-        is_evidence=True,
-        site="Molenstraat",
-        signature="exhaust",
-        lafmax_db=90.0,
-        behaviour="unknown",
         folder=Path("nowhere"),
     )
 
@@ -128,10 +122,21 @@ class Bench:
         """Open the node's store for writing."""
         return Store.open(self.node / "store", log=self.log())
 
+    def sealed(self, record: EventRecord) -> seal.SealedRecord:
+        """Sign and seal a record as the node does; of a day beyond the bundle with today's key."""
+        signed = jsonform.document_to_bytes(jsonform.record_to_document(record))
+        keys = {day.isoformat(): key for day, key in self.keys.days.items()}
+        key = keys.get(record.sealed_day, next(iter(keys.values())))
+        return seal.seal_record(signed, self.signer.sign_detached(signed), key)
+
+    def opened(self, store: Store, event_id: str) -> tuple[bytes, bytes]:
+        """Open an event's record at custody's desk: its canonical bytes and the signature."""
+        day = store.get(event_id).sealed_day
+        return desk.Desk(self.custody).record(store.read(event_id, "event"), day=day, where=event_id)
+
     def begin(self, store: Store, record: EventRecord) -> None:
         """Begin an event as the node does."""
-        signed = jsonform.document_to_bytes(jsonform.record_to_document(record))
-        store.begin(record, signed, self.signer.sign_detached(signed))
+        store.begin(record, self.sealed(record))
 
     def finish(
         self, store: Store, record: EventRecord, *new: str, state: str = "sealed", more_to_come: bool = False
@@ -147,13 +152,12 @@ class Bench:
             media_state=state,
             media=media,
         )
-        signed = jsonform.document_to_bytes(jsonform.record_to_document(done))
         key = self.keys.for_day(date.fromisoformat(record.sealed_day))
         sealed = {
             name: (seal.seal_original if name == "original" else seal.seal_viewing)(CLEAR[name], key)
             for name in new or CLEAR
         }
-        store.finish(done, signed, self.signer.sign_detached(signed), sealed, more_to_come=more_to_come)
+        store.finish(done, self.sealed(done), sealed, more_to_come=more_to_come)
 
     def seal_event(self, store: Store, event_id: str = "20261122-120000-a1b2") -> EventRecord:
         """Begin and finish one event."""

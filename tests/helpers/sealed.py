@@ -79,16 +79,16 @@ def seal_event(
     with store.Store.open(node / "store") as opened_store:
         for record, finish in ((pending, False), (final, True)):
             signed = jsonform.document_to_bytes(jsonform.record_to_document(record))
-            p7s = signer.sign_detached(signed)
+            sealed_record = seal.seal_record(signed, signer.sign_detached(signed), key)
             if finish:
                 sealed = {
                     "original": seal.seal_original(original, key),
                     "viewing": seal.seal_viewing(viewing, key),
                     "levels": seal.seal_viewing(levels, key),
                 }
-                opened_store.finish(record, signed, p7s, sealed)
+                opened_store.finish(record, sealed_record, sealed)
             else:
-                opened_store.begin(record, signed, p7s)
+                opened_store.begin(record, sealed_record)
 
 
 def put_references(node: Path, signer: seal.NodeSigner, now: datetime) -> str:

@@ -25,6 +25,7 @@ import numpy as np
 import pyrage
 import pytest
 from command import noisewatch
+from opening import record_of
 
 from noisewatch.acoustics.claps import find_claps
 
@@ -181,7 +182,7 @@ def test_on_the_exported_file_sound_and_picture_are_within_twenty_milliseconds(
     late_s = sound_late_s(export_original(tmp_path, event["id"]))
     print(f"sound is late by {late_s * 1e3:.1f} ms on the exported file; offsets {done.document['offsets']}")
     assert abs(late_s) <= 0.020
-    record = json.loads(next((node / "store").rglob("event.json")).read_text())
+    record = record_of(node, tmp_path / "custody")
     said = record["statements"]
     assert said["sync"]["name"] == "valid"
     assert said["range_correction"]["delay_s"] == pytest.approx(0.022, abs=0.001)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import evidence_parts
 import numpy as np
+import opening
 import pytest
 
 from noisewatch.acoustics.calibration import CalibrationState, calibration_state
@@ -110,8 +111,7 @@ def seal(
             work=work,
         )
         outcome = sealer.seal(replace(clip, event=replace(clip.event, id=event_id)))
-    path = next((node / "store" / "clips").rglob(f"{event_id}/event.json"))
-    return outcome, json.loads(path.read_text())
+    return outcome, opening.record_of(node, bench / "custody", event_id)
 
 
 def test_a_sealed_clip_says_everything_that_a_reader_needs(bench: Path, ready: ReadyClip) -> None:
@@ -205,7 +205,7 @@ def test_a_child_that_is_killed_loses_its_clip_and_nothing_else(bench: Path, rea
     assert record["privacy"]["voices"] == "not yet"  # type: ignore[index]
     stored = stored_event(bench, "20261122-120000-0007")
     assert stored.state == "lost"
-    assert sorted(path.name for path in stored.folder.iterdir()) == ["event.json", "event.json.p7s"]
+    assert sorted(path.name for path in stored.folder.iterdir()) == ["event.age"]
     outcome, _ = seal(bench, ready, "20261122-120000-0008")
     assert outcome.is_sealed, "the next clip gets a new child"
 

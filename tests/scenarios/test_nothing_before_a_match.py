@@ -40,7 +40,7 @@ WRITTEN_OUTSIDE_EVENTS = ("log/node.jsonl", "log/.node.jsonl.checkpoint.", "stor
 #: SQLite's pages, a checkpoint an hour, a line a minute.
 BYTES_A_RUN, BYTES_A_MINUTE = 120_000, 40_000
 #: What is written of an event, under the temporary name of each file.
-SEALED = r"store/clips/[\d-]+/[\w-]+/\.(event\.json(\.p7s)?|\w+\.age)\.[0-9a-f]+\.tmp"
+SEALED = r"store/clips/[\d-]+/[\w-]+/\.(event|original|viewing|levels)\.age\.[0-9a-f]+\.tmp"
 LOG_KEYS = {"heard_us", "kept_us", "minutes", "forgotten_us"}
 
 
