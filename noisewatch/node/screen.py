@@ -26,7 +26,7 @@ def meter(level_db: float | None, *, gate_db: float, width: int = 50) -> str:
     Examples
     --------
     >>> meter(70.0, gate_db=90.0, width=16)
-    '████████    |    70.0 dB'
+    '████████    |      70.0 dB'
     """
     mark = _place(gate_db, width)
     if level_db is None:
