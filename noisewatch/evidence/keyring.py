@@ -20,7 +20,7 @@ from typing import Any
 import pyrage
 
 from noisewatch.errors import ConfigurationError, InputError, MissingInputError, PermissionRefusedError
-from noisewatch.evidence import jsonform, leftovers, recordkeys, retention, seal
+from noisewatch.evidence import ageplugin, jsonform, leftovers, recordkeys, retention, seal
 from noisewatch.evidence.durable import (
     fsync_folder,
     make_folder,
@@ -172,7 +172,7 @@ def read(folder: Path, day: date) -> Mapping[str, Any]:
     return document
 
 
-def share(folder: Path, newcomer: Person, *, actor: Actor, identity: pyrage.x25519.Identity) -> int:
+def share(folder: Path, newcomer: Person, *, actor: Actor, identity: ageplugin.Identity) -> int:
     """Wrap every day's key that ``actor`` can open to a newcomer of the same role; return how many days.
 
     The caller writes the log entry first: keys are opened here, though no clip is.
@@ -271,7 +271,7 @@ def drop(
 
 
 def secrets_of(
-    document: Mapping[str, Any], *, name: str, role: str, identity: pyrage.x25519.Identity, where: Path
+    document: Mapping[str, Any], *, name: str, role: str, identity: ageplugin.Identity, where: Path
 ) -> list[bytes]:
     """Return a day's private keys that a person can open, the present one first.
 
@@ -310,13 +310,13 @@ def _shared(
     newcomer: Person,
     *,
     actor: Actor,
-    identity: pyrage.x25519.Identity,
+    identity: ageplugin.Identity,
     where: Path,
 ) -> dict[str, Any]:
     wraps = dict(part["wraps"])
     if actor.name in wraps:
         secret = open_wrap(wraps[actor.name], identity, where=where)
-        wraps[newcomer.name] = seal.encrypt(secret, newcomer.age_recipient, armored=True).decode()
+        wraps[newcomer.name] = ageplugin.encrypt(secret, newcomer.age_recipient, armored=True).decode()
     return {"recipient": part["recipient"], "wraps": wraps}
 
 
@@ -329,7 +329,7 @@ def _new_role(role: str, people: Sequence[Person]) -> dict[str, Any]:
     identity = pyrage.x25519.Identity.generate()
     secret = str(identity).encode()
     wraps = {
-        person.name: seal.encrypt(secret, person.age_recipient, armored=True).decode()
+        person.name: ageplugin.encrypt(secret, person.age_recipient, armored=True).decode()
         for person in people
         if person.role == role
     }

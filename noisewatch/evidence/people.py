@@ -31,7 +31,7 @@ from noisewatch.errors import (
     PermissionRefusedError,
     UsageError,
 )
-from noisewatch.evidence import jsonform
+from noisewatch.evidence import ageplugin, jsonform
 from noisewatch.evidence.durable import make_folder, read_bounded, read_secret, write_atomic
 
 ROLES = ("officer", "supervisor")
@@ -112,8 +112,8 @@ class Actor:
         """The person's name."""
         return self.person.name
 
-    def identity(self, *, passphrase: str | None = None) -> pyrage.x25519.Identity:
-        """Read the age identity.
+    def identity(self, *, passphrase: str | None = None) -> ageplugin.Identity:
+        """Read the age identity; a plugin's is asked for its PIN or touch when it opens something.
 
         Raises
         ------
@@ -123,18 +123,18 @@ class Actor:
             There is no such file.
         ConfigurationError
             The file holds no age identity.
+        UnavailableError
+            It is one of a plugin that is not installed here.
         """
         data = read_secret(self.age_path)
         if b"age-encryption.org/v1" in data[:64] or data.startswith(b"-----BEGIN AGE ENCRYPTED FILE"):
             data = _open_with_passphrase(data, passphrase, where=self.age_path)
-        lines = [line.strip() for line in data.decode("utf-8", "replace").splitlines()]
-        secret = next((line for line in lines if line.startswith("AGE-SECRET-KEY-1")), None)
         try:
-            identity = pyrage.x25519.Identity.from_str(secret or "")
-        except pyrage.IdentityError:
-            # the cause is not chained: it might quote the secret
-            raise ConfigurationError("holds no age identity", where=self.age_path) from None
-        if str(identity.to_public()) != self.person.age_recipient:
+            identity, recipient = ageplugin.read_identity(data.decode("utf-8", "replace"))
+        except UsageError as error:
+            raise ConfigurationError(error.what, where=self.age_path) from None
+        # a token's identity does not say whose it is: a wrap that it does not open tells
+        if recipient is not None and recipient != self.person.age_recipient:
             raise PermissionRefusedError(f"is not the identity of {self.name}", where=self.age_path)
         return identity
 
@@ -179,10 +179,7 @@ def write(people_folder: Path, person: Person) -> None:
         raise UsageError(f"the role {person.role!r} is not one of {', '.join(ROLES)}")
     if _SSH_PUBLIC.fullmatch(person.ssh_public) is None:
         raise UsageError("the SSH key is not a public key such as ssh-ed25519 AAAA…")
-    try:
-        pyrage.x25519.Recipient.from_str(person.age_recipient)
-    except pyrage.RecipientError as error:
-        raise UsageError("the age recipient is not one such as age1…") from error
+    ageplugin.check_recipient(person.age_recipient)
     folder = people_folder / person.name
     make_folder(folder)
     write_atomic(folder / "ssh.pub", f"{person.ssh_public} {person.name}\n".encode(), mode=0o644)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pyrage
 
 from noisewatch.errors import UsageError
+from noisewatch.evidence import ageplugin
 from noisewatch.evidence.durable import read_bounded
 
 _REMEDY = "give age1… or the file of an SSH public key"
@@ -21,7 +22,9 @@ class Recipient:
 
     def encrypt(self, data: bytes) -> bytes:
         """Return data that only this recipient opens (age-encryption.org/v1)."""
-        sealed: bytes = pyrage.encrypt(data, [_parse(self.text)])
+        if self.text.startswith("age1"):
+            return ageplugin.encrypt(data, self.text)
+        sealed: bytes = pyrage.encrypt(data, [pyrage.ssh.Recipient.from_str(self.text)])
         return sealed
 
 
@@ -49,14 +52,12 @@ def read_recipient(given: str) -> Recipient:
             raise UsageError("does not hold one recipient", where=given[:100], remedy=_REMEDY)
         # what stands behind an SSH key is a comment, often with a name
         text = " ".join(found[0].split()[:2])
-    _parse(text)
-    return Recipient(text)
-
-
-def _parse(text: str) -> pyrage.x25519.Recipient | pyrage.ssh.Recipient:
-    kind = pyrage.x25519.Recipient if text.startswith("age1") else pyrage.ssh.Recipient
     try:
-        return kind.from_str(text)
-    except pyrage.RecipientError:
+        if text.startswith("age1"):
+            ageplugin.check_recipient(text)
+        else:
+            pyrage.ssh.Recipient.from_str(text)
+    except (pyrage.RecipientError, UsageError):
         # the cause quotes what was given, which may be a secret key by mistake
         raise UsageError("is no recipient", where="--for", remedy=_REMEDY) from None
+    return Recipient(text)
