@@ -181,4 +181,5 @@ def _clean(frame: av.VideoFrame, mask: Mask | None) -> av.VideoFrame:
             raise ValueError(f"the mask made {masked.dtype} {masked.shape} of uint8 {picture.shape}")
         picture = masked
     even: NDArray[np.uint8] = np.ascontiguousarray(picture[:height, :width])
+    # copied into padded lines: the converter reads beyond a line's end, and a view has old memory there
     return av.VideoFrame.from_ndarray(even, format=OPAQUE).reformat(format=PLANAR)

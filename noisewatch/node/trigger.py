@@ -19,6 +19,7 @@ from datetime import date
 
 from noisewatch.node.schedule import OUTSIDE_HOURS, Decision, Gate
 from noisewatch.recognition.decision import CLEAREST, event_probability
+from noisewatch.recognition.features import HOP_S
 from noisewatch.records import Event, LevelFrame, Score, ScoredWindow
 
 #: How far an event reaches beyond its matched windows while the level stays above the gate.
@@ -257,11 +258,18 @@ class Trigger:
             )
         elif window.match and window.start_s >= self._quiet_until_s:
             self._open = _Open((window,), (score,), window.start_s, window.end_s)
+        if self._open is not None and self._is_last(self._open, window):
+            events += self._close()
         return events
 
     def _is_over(self, current: _Open, window: ScoredWindow) -> bool:
         is_too_long = window.end_s - current.first_match_s > self.rules.longest_event_s
         return is_too_long or window.start_s - current.last_match_s >= self.rules.merge_gap_s
+
+    def _is_last(self, current: _Open, window: ScoredWindow) -> bool:
+        """Tell whether the next window can only come too late: then nobody has to wait for it."""
+        is_next_too_late = window.start_s + HOP_S - current.last_match_s >= self.rules.merge_gap_s
+        return is_next_too_late and window.end_s >= current.last_match_s + REACH_S
 
     def _close(self) -> list[Event]:
         if self._open is None:

