@@ -57,6 +57,7 @@ SHARES = {
     "unseen": 0.04,
 }
 EARS = ("1 microphone", "2 microphones")
+PROGRESS_EVERY = 20
 MOST_WRONG, MOST_ABSTAINED, MOST_ABSTAINED_ALONE = 0.01, 0.5, 0.05
 
 
@@ -132,6 +133,12 @@ def interval(count: int, of: int) -> str:
     return f"{count}/{of} = {100 * count / of:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
 
 
+def several(counts: dict[tuple[str, str], Counter[str]], ears: str) -> str:
+    """Return the outcomes with two or three vehicles in a few words."""
+    found = counts["two", ears] + counts["three", ears]
+    return f"{ears} {found['wrong']} wrong, {found['right']} right of {found.total()};"
+
+
 def report(counts: dict[tuple[str, str], Counter[str]]) -> bool:
     """Print shares per kind and ears; tell whether the targets are met with two microphones."""
     is_met = True
@@ -146,13 +153,13 @@ def report(counts: dict[tuple[str, str], Counter[str]]) -> bool:
                 end="",
             )
             print(f" (said none in view: {found['none']})")
-        several = counts["two", ears] + counts["three", ears]
+        both = counts["two", ears] + counts["three", ears]
         alone = counts["one", ears]
-        wrong = several["wrong"] / max(several.total(), 1)
-        silent_share = (several["ambiguous"] + several["none"]) / max(several.total(), 1)
+        wrong = both["wrong"] / max(both.total(), 1)
+        silent_share = (both["ambiguous"] + both["none"]) / max(both.total(), 1)
         alone_share = (alone["ambiguous"] + alone["none"]) / max(alone.total(), 1)
-        print(f"  two or three, 10 m apart: wrong {interval(several['wrong'], several.total())}, ", end="")
-        print(f"abstained {interval(several['ambiguous'] + several['none'], several.total())}")
+        print(f"  two or three, 10 m apart: wrong {interval(both['wrong'], both.total())}, ", end="")
+        print(f"abstained {interval(both['ambiguous'] + both['none'], both.total())}")
         good = wrong <= MOST_WRONG and silent_share <= MOST_ABSTAINED and alone_share <= MOST_ABSTAINED_ALONE
         print(f"  targets {'met' if good else 'MISSED'}")
         is_met &= good
@@ -164,8 +171,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--first", type=int, default=10_000, help="first seed; development used those below")
-    parser.add_argument("--scenes", type=int, default=320)
+    parser.add_argument(
+        "--first", type=int, default=DEVELOPMENT_BELOW, help="first seed; those below were used"
+    )
+    parser.add_argument("--scenes", type=int, default=460)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS, help="only these streets")
     parser.add_argument("--minutes", type=float, default=1e6, help="stop after these, with what was judged")
@@ -192,6 +201,13 @@ def main() -> int:
             seed = waiting[done]
             for ears, one in zip(EARS, said, strict=True):
                 counts[kind, ears][one] += 1
+            n_judged = sum(counts[one, EARS[0]].total() for one in KINDS)
+            if n_judged % PROGRESS_EVERY == 0:
+                print(
+                    f"  {n_judged} judged, two or three:",
+                    *(several(counts, ears) for ears in EARS),
+                    flush=True,
+                )
             if "wrong" in said:
                 print(f"  wrong: {kind} {seed} {said}", flush=True)
             if time.monotonic() > end:
