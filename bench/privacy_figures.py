@@ -78,3 +78,28 @@ def _worst(figures: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
                 )
                 found[f"{kind}_{measure}"] = worst
     return found
+
+
+def markdown(figures: Sequence[Mapping[str, Any]]) -> str:
+    """Return the figures as the tables of docs/privacy.md: words by recogniser, and intelligibility."""
+    by: dict[tuple[str, str], dict[str, Mapping[str, Any]]] = {}
+    clear: dict[str, dict[str, Mapping[str, Any]]] = {}
+    for one in figures:
+        if "judge" in one:
+            note = "" if one["counts"] else " (does not count)"
+            by.setdefault((one["way"], f"{one['judge']}, {one['language']}{note}"), {})[one["measure"]] = one
+        else:
+            clear.setdefault(one["way"], {})[one["measure"]] = one
+    lines = ["| sound | recogniser | clips | WER (95 %) | content words |", "|---|---|---|---|---|"]
+    for (way, who), found in by.items():
+        words, content = found["words_wrong"], found["content_words"]
+        span = f"{words['low']:.0%} to {words['high']:.0%}"
+        lines.append(
+            f"| {way} | {who} | {words['clips']} | {words['value']:.1%} ({span}) "
+            f"| {content['of']} = {content['value']:.1%} |"
+        )
+    lines += ["", "| sound | clips | STOI (worst) | ESTOI (worst) |", "|---|---|---|---|"]
+    for way, found in clear.items():
+        cells = [f"{found[key]['value']:.2f} ({found[key]['worst']:.2f})" for key in ("stoi", "estoi")]
+        lines.append(f"| {way} | {found['stoi']['clips']} | {' | '.join(cells)} |")
+    return "\n".join(lines)

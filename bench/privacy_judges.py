@@ -34,6 +34,14 @@ _NUMBERS = (
 _DIGITS = {word: str(n) for row in _NUMBERS for n, word in enumerate(row.split(), start=1)}
 _DIGITS |= {"une": "1", "una": "1", "un": "1"}
 CLIP_S = 10  # Whisper hears windows of this length: padding to its own 30 s costs three times as much
+_SMALL_TEXT = """
+about after again also been before could does every from have here into just know like more much only other
+over some such than that their them then there these they this those very were what when which will with your
+would avec avez cette comme dans elle elles mais même nous pour quand sans sont tout tous vous votre
+alla anche come dalla dell della delle dello ogni questa questo quando sono sulla tutti tuoi
+deze door haar hebben heeft heel hier maar meer naar niet onder over veel voor want wordt zijn
+"""
+_SMALL_WORDS = frozenset(_SMALL_TEXT.split())
 _SHORT_WORDS = 4  # a word of fewer letters is no content word
 
 
@@ -60,8 +68,11 @@ def word_errors(said: Sequence[str], heard: Sequence[str]) -> int:
 
 
 def content_found(said: Sequence[str], heard: Sequence[str]) -> tuple[int, int]:
-    """Return how many of the content words (four letters or more) were heard, and how many there are."""
-    content = [word for word in said if len(word) >= _SHORT_WORDS]
+    """Return how many of the content words were heard, and how many there are.
+
+    A content word has four letters or more and is none of the small words that a recogniser says of any hum.
+    """
+    content = [word for word in said if len(word) >= _SHORT_WORDS and word not in _SMALL_WORDS]
     return sum(word in heard for word in content), len(content)
 
 

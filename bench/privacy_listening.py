@@ -72,13 +72,18 @@ def _heard(
 ) -> dict[str, Any]:
     size = min(clip.samples.size, sound.size)
     stoi, estoi = intelligibility(clip.samples[:size], sound[:size])
-    said, found = words(clip.text), {}
+    found: dict[str, str] = {}
     # of an untouched mix only its STOI is a limit; what recognisers make of it is not asked
     for name, (hear, languages) in {} if is_mix and clip.samples is not sound else judges.items():
         if clip.language in languages:
-            heard = words(hear(sound, clip.language))
-            found[name] = [word_errors(said, heard), len(said), *content_found(said, heard)]
-    return {"stoi": stoi, "estoi": estoi, "heard": found}
+            found[name] = hear(sound, clip.language)
+    return {"stoi": stoi, "estoi": estoi, "said": clip.text, "heard": found}
+
+
+def scored(row: Mapping[str, Any], judge: str) -> tuple[int, int, int, int]:
+    """Return wrong words, words said, content words found and content words said of one judge and line."""
+    said, heard = words(row["said"]), words(row["heard"][judge])
+    return word_errors(said, heard), len(said), *content_found(said, heard)
 
 
 def counting(rows: Iterable[Mapping[str, Any]]) -> set[tuple[str, str, str]]:
@@ -86,7 +91,8 @@ def counting(rows: Iterable[Mapping[str, Any]]) -> set[tuple[str, str, str]]:
     sums: dict[tuple[str, str, str], list[int]] = defaultdict(lambda: [0, 0])
     for row in rows:
         if row["way"] == UNTOUCHED:
-            for judge, (wrong, said, *_) in row["heard"].items():
+            for judge in row["heard"]:
+                wrong, said, *_ = scored(row, judge)
                 sums[judge, row["language"], row["sex"]][0] += wrong
                 sums[judge, row["language"], row["sex"]][1] += said
     return {key for key, (wrong, said) in sums.items() if wrong <= COUNTS_TO_WER * said}
@@ -103,10 +109,11 @@ def summary(rows: Sequence[Mapping[str, Any]], *, seed: int = 1) -> list[dict[st
             values = np.array([one[measure] for one in ones])
             means = values[rng.integers(0, values.size, (_DRAWS, values.size))].mean(axis=1)
             figures.append(_figure(way, measure, values.mean(), means, ones, worst=float(values.max())))
-        tables: dict[tuple[str, str, bool], list[list[int]]] = defaultdict(list)
+        tables: dict[tuple[str, str, bool], list[tuple[int, ...]]] = defaultdict(list)
         for one in ones:
-            for judge, table in one["heard"].items():
-                tables[judge, one["language"], (judge, one["language"], one["sex"]) in counts].append(table)
+            for judge in one["heard"]:
+                does_count = (judge, one["language"], one["sex"]) in counts
+                tables[judge, one["language"], does_count].append(scored(one, judge))
         for (judge, language, does_count), table in sorted(tables.items()):
             wrong, said, found, content = np.array(table).T
             drawn = rng.integers(0, wrong.size, (_DRAWS, wrong.size))
