@@ -18,6 +18,7 @@ from typing import Any
 from noisewatch.evidence.deployment import Deployment, bullet_list, phrase
 from noisewatch.evidence.figures import Figure
 from noisewatch.evidence.jsonform import utc_text
+from noisewatch.evidence.measured import measured
 from noisewatch.evidence.papers import measures
 
 #: The tool's number of each part, with the names of its texts.
@@ -94,23 +95,6 @@ def answers(deployment: Deployment, language: str) -> tuple[Answer, ...]:
             Answer(number * 10 + 6, own(f"residual_{name}")),
         ]
     return tuple(found)
-
-
-def measured(language: str, live: tuple[Figure, ...] = ()) -> list[dict[str, str]]:
-    """Return the measured figures, each with the test or query: of the software, then of this deployment."""
-    not_measured = _texts("dpia.toml")["not_measured"][language]
-    rows = [
-        {"what": entry[language], "value": entry["value"] or not_measured, "source": entry["source"]}
-        for entry in _texts("measured.toml").values()
-    ]
-    return rows + [
-        {
-            "what": figure.key.replace("_", " "),
-            "value": "< 5" if figure.is_suppressed else "–" if figure.value is None else str(figure.value),
-            "source": figure.source,
-        }
-        for figure in live
-    ]
 
 
 def markdown(deployment: Deployment, language: str, *, live: tuple[Figure, ...] = ()) -> str:

@@ -21,6 +21,7 @@ from noisewatch.evidence.deployment import (
     read_details,
 )
 from noisewatch.evidence.figures import count
+from noisewatch.evidence.measured import speech_figures
 
 ROOT = Path(__file__).resolve().parents[2]
 NODE = NodeFacts("genk-1", "Stalenstraat", ("exhaust",), 82.0, 28, 400, has_mask=True)
@@ -126,6 +127,24 @@ def test_text_of_people_cannot_become_markup_in_the_tool() -> None:
 def test_each_test_and_benchmark_that_is_cited_exists(source: str) -> None:
     for path in re.findall(r"(?:tests|bench)/[\w/.]*", source):
         assert (ROOT / path).exists(), path
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_figures_of_speech_are_those_that_the_benchmark_wrote(language: str) -> None:
+    bench, rows = speech_figures(), dpia.measured(language)
+    quoted = [row for row in rows if row["source"].startswith(bench["bench"])]
+    assert len(quoted) == 6
+    assert all(bench["date"] in row["source"] and bench["method"] in row["source"] for row in quoted)
+    words = bench["worst"]["treated_words_wrong"]
+    assert f"{words['value']:.1%} ({words['low']:.1%} to {words['high']:.1%}; " in quoted[0]["value"]
+    assert f"{words['clips']} clips" in quoted[0]["value"]
+
+
+def test_a_method_that_changed_since_the_benchmark_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("noisewatch.privacy.speech.METHOD", "another-9")
+    sources = [row["source"] for row in dpia.measured("en") if "bench/privacy.py" in row["source"]]
+    assert sources
+    assert all(source.endswith("; not measured anew for another-9") for source in sources)
 
 
 def test_every_text_exists_in_each_language() -> None:
