@@ -20,7 +20,6 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
-from scipy.signal import firwin, resample_poly
 
 from noisewatch.acoustics.estimate import CONFIDENT, Alternative, Estimate, unknown
 from noisewatch.errors import InputError
@@ -78,6 +77,9 @@ def decimate_for_analysis(samples: NDArray[np.floating], rate_hz: int) -> NDArra
         raise InputError("engine analysis got samples that are not finite", remedy="repair the recording")
     if rate_hz == ANALYSIS_HZ:
         return np.asarray(wave - wave.mean(), dtype=np.float64)
+    # only here: who has sound at this rate need not wait for scipy
+    from scipy.signal import resample_poly
+
     ratio = Fraction(ANALYSIS_HZ, int(rate_hz))
     taps = _decimation_taps(ratio.denominator)
     slow = resample_poly(wave, ratio.numerator, ratio.denominator, window=taps).astype(np.float64)
@@ -87,6 +89,8 @@ def decimate_for_analysis(samples: NDArray[np.floating], rate_hz: int) -> NDArra
 @lru_cache(maxsize=16)
 def _decimation_taps(down: int) -> NDArray[np.float32]:
     """Return a low-pass that keeps aliases out of the band of the lines, and no more."""
+    from scipy.signal import firwin
+
     rate_hz = ANALYSIS_HZ * down
     stop_hz = ANALYSIS_HZ - _LINES_TO_HZ - _FADE_HZ
     width_hz = stop_hz - _LINES_TO_HZ - _FADE_HZ

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import made_up
 import numpy as np
 import pytest
 
-from noisewatch.evidence import levels, plots
+from noisewatch.acoustics.firing import firing_track
+from noisewatch.evidence import levels, motion_plot, plots
 from noisewatch.evidence.words import Words
 
 RATE_HZ = 48_000
@@ -58,3 +61,35 @@ def test_the_same_event_gives_the_same_bytes_and_names_no_software() -> None:
     first, second = (plots.plot_levels(table, record, Words("nl")) for _ in range(2))
     assert first == second
     assert b"matplotlib" not in first.lower()
+
+
+def engine(*, hz: float, seconds: float = 4.0) -> np.ndarray:
+    time_s = np.arange(int(seconds * RATE_HZ)) / RATE_HZ
+    return (0.1 * np.cos(2 * np.pi * hz * time_s) ** 15).astype(np.float32)
+
+
+def test_an_engine_is_drawn_and_silence_says_that_none_is_heard() -> None:
+    record = made_up.make_record(b"clip", b"levels")
+    sounds = (engine(hz=60.0), engine(hz=90.0), np.zeros(RATE_HZ * 4, np.float32), np.zeros(10, np.float32))
+    drawn = [motion_plot.plot_engine(sound, record, Words("en"), rate_hz=RATE_HZ) for sound in sounds]
+    assert len(set(drawn)) == 3
+    assert drawn[2] == drawn[3]
+    assert drawn[0] == motion_plot.plot_engine(sounds[0], record, Words("en"), rate_hz=RATE_HZ)
+
+
+def test_slowing_the_sound_keeps_the_track() -> None:
+    wave, slow_hz = motion_plot.slowed(engine(hz=60.0), RATE_HZ)
+    track = firing_track(wave, rate_hz=slow_hz)
+    assert slow_hz == 4000
+    assert np.nanmedian(track.firing_hz) == pytest.approx(60.0, rel=0.01)
+
+
+def test_where_the_vehicle_was_is_drawn_from_the_signed_boxes_alone() -> None:
+    table = levels.read_levels(made_up.make_levels())
+    record = made_up.make_record(b"clip", b"levels")
+    boxes = [[5.0 + 0.04 * step, 0.02 * step, 0.4, 0.1, 0.1] for step in range(20)]
+    said = {"kind": "one vehicle", "n_vehicles": 1, "probability": 0.99, "direction": "to the right"}
+    named = dataclasses.replace(record, statements={"attribution": {**said, "boxes": boxes}})
+    one, none = (motion_plot.plot_vehicle(table, this, Words("fr")) for this in (named, record))
+    assert one != none
+    assert all(png.startswith(b"\x89PNG") and b"matplotlib" not in png.lower() for png in (one, none))
