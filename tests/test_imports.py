@@ -98,7 +98,7 @@ def test_a_pure_room_knows_no_clock_log_or_thread(room: str) -> None:
 def test_the_node_imports_nothing_that_opens_a_clip() -> None:
     """The box can open nothing: no module of the node's path imports the unsealing side."""
     for path in (PACKAGE / "node").rglob("*.py"):
-        for name in ("unseal", "desk", "told", "custody", "package"):
+        for name in ("unseal", "desk", "told", "filed", "custody", "package"):
             assert f"noisewatch.evidence.{name}" not in path.read_text(), path
             assert f"from noisewatch.evidence import {name}" not in path.read_text(), path
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from noisewatch.cli.output import JsonOption, emit, say
-from noisewatch.errors import ConfigurationError, UsageError
+from noisewatch.errors import ConfigurationError, InputError, UsageError
 
 CustodyOption = Annotated[
     Path, typer.Option("--custody", envvar="NOISEWATCH_CUSTODY", help="The custody folder.")
@@ -31,7 +31,7 @@ def stamp(
 
     authority = stamping.configured(custody)
     if authority is None:
-        remedy = "see docs/custodian.md: a time stamp on every package"
+        remedy = "see docs/custody.md: a time stamp on every package"
         raise ConfigurationError("has no stamp authority", where=custody, remedy=remedy)
     moment = utc_text(stamping.complete(package, authority))
     emit({"package": str(package), "stamp": moment}, as_json=as_json, human=f"stamped: {moment}")
@@ -67,22 +67,32 @@ def pull(
     custody: CustodyOption = Path(),
     as_json: JsonOption = False,
 ) -> None:
-    """Copy ciphertext, records and log from a box, over ssh or from a folder; nothing is opened.
+    """Copy ciphertext and log from a box, over ssh or from a folder; no clip is opened.
 
-    Afterwards --node FOLDER works for list, show, approve and export. Run it again to go on or to renew.
+    Custody's desk then reads the records for its index and files the one-minute levels. Afterwards
+    --node FOLDER works for list, show, approve and export. Run it again to go on or to renew.
 
     \b
     Example: noisewatch clips pull --from noisewatch@box-1:/var/lib/noisewatch --to copy --custody custody
     """
+    from noisewatch.evidence import filed
     from noisewatch.evidence.boxes import open_box
     from noisewatch.evidence.custody import open_custody
     from noisewatch.evidence.pull import pull as pull_box
+    from noisewatch.evidence.told import listed
 
     opened = open_custody(custody)
     now = datetime.now(UTC)
     who = "custody" if as_ is None else opened.find_person(as_, now=now).name
     done = pull_box(open_box(from_), to, opened, who=who, now=now)
-    for alarm in done.alarms:
+    # the copy is ciphertext; what lists and figures need of it is opened at the desk
+    new_minutes, alarms = 0, list(done.alarms)
+    try:
+        new_minutes = filed.file_minutes(opened, to)
+    except InputError as error:
+        alarms.append(error.line())
+    listed(to, opened)
+    for alarm in alarms:
         say(f"ALARM: {alarm}")
     document = {
         "node": done.node,
@@ -92,7 +102,8 @@ def pull(
         "bytes": done.bytes,
         "erased": done.erased,
         "entries": done.entries,
-        "alarms": list(done.alarms),
+        "minutes": new_minutes,
+        "alarms": alarms,
     }
     human = (
         f"{done.node}: {done.arrived} events arrived ({done.bytes / 1e6:.1f} MB), {done.erased} erased; "

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from noisewatch.cli.output import JsonOption, emit, say, table
-from noisewatch.errors import AnswerIsNo, ConfigurationError, TryAgainError, UsageError
+from noisewatch.errors import AnswerIsNo, ConfigurationError, InputError, TryAgainError, UsageError
 
 NodeOption = Annotated[
     Path | None,
@@ -52,7 +52,7 @@ def enforce(node: NodeOption = None, custody: CustodyOption = None, as_json: Jso
     Example: noisewatch retention enforce --node node --custody custody
     """
     from noisewatch.capture.clock import system_clock_state
-    from noisewatch.evidence import retention, verdicts
+    from noisewatch.evidence import filed, retention, verdicts
     from noisewatch.evidence.custody import expire, open_custody
     from noisewatch.evidence.log import EventLog
     from noisewatch.evidence.seal import NodeSigner
@@ -70,8 +70,18 @@ def enforce(node: NodeOption = None, custody: CustodyOption = None, as_json: Jso
             maximum_days=maximum_days,
             synchronised=system_clock_state().synchronised,
         )
-    ended = [] if custody is None else [day.isoformat() for day in expire(open_custody(custody))]
-    verdicts_ended = 0 if custody is None else verdicts.end(open_custody(custody))
+    ended, verdicts_ended = [], 0
+    if custody is not None:
+        opened, now = open_custody(custody), datetime.now(UTC)
+        # before a day's key ends, its minutes are filed: they are kept for longer
+        try:
+            filed.file_minutes(opened, folder)
+        except InputError as error:
+            # a damaged minute holds up the end of no key
+            say(error.line())
+        ended = [day.isoformat() for day in expire(opened)]
+        verdicts_ended = verdicts.end(opened)
+        filed.end(opened, now=now)
     kept = sum(not decision.erase for decision in done.decisions)
     document = {
         "erased": [*done.erased],

@@ -193,7 +193,7 @@ def request(
     \b
     Example: noisewatch privacy request --from 2026-03-01T14:00 --to 2026-03-01T15:00 --node node
     """
-    from noisewatch.evidence import minutes, subject
+    from noisewatch.evidence import filed, subject
     from noisewatch.evidence.consult import count_accesses
     from noisewatch.evidence.custody import note, open_custody
     from noisewatch.evidence.deployment import LANGUAGES
@@ -211,7 +211,7 @@ def request(
             events=listed(folder, opened),
             node_rows=_rows(folder / "log" / "node.jsonl"),
             accesses=accesses,
-            minutes=minutes.read(folder / "store", since=begin, until=end),
+            minutes=None if opened is None else filed.read(opened, folder, since=begin, until=end),
         )
         found.append({"node": folder.name, **covered})
     if opened is not None:
@@ -221,6 +221,8 @@ def request(
         window = "window of a person's request"
         who, action = "data protection", "combination"
         note(opened.log(), opened, who=who, target=window, why=why, action=action, details=details)
+    if opened is None:
+        say("records and minutes are sealed: with --custody DIR the answer says where, and how many minutes")
     _give({"windows": found}, "\n\n".join(_window(one, language) for one in found), out, as_json=as_json)
 
 
@@ -364,8 +366,8 @@ def _window(document: dict[str, Any], language: str) -> str:
         looks = "" if event["views"] is None else f", views {event['views']}, exports {event['exports']}"
         lines.append(f"- {event['from']}: {event['id']}, {event['state']}, {event['expires_at']}{looks}")
     lines += [f"- {event['onset']}: {event['id']}, † {event['erased_at']}" for event in document["ended"]]
-    lines.append(
-        words["request_minutes"].format(minutes=document["minutes"], heard=f"{document['heard_s']:g}")
-    )
+    if document["minutes"] is not None:
+        heard = f"{document['heard_s']:g}"
+        lines.append(words["request_minutes"].format(minutes=document["minutes"], heard=heard))
     lines.append(words["request_note"])
     return "\n".join(lines)

@@ -14,6 +14,7 @@ import subprocess
 import tarfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Protocol
 
@@ -27,6 +28,7 @@ from noisewatch.errors import (
 )
 from noisewatch.evidence import tools
 from noisewatch.evidence.durable import storage_errors
+from noisewatch.evidence.minutes import day_of
 from noisewatch.evidence.references import FOLDER, PULLED
 from noisewatch.evidence.stored import FILES, ID, MAX_PART_BYTES
 
@@ -55,6 +57,10 @@ class Box(Protocol):
         """Return the size of each file below ``store/clips``, by its name as the box gives it."""
         ...
 
+    def minutes(self) -> dict[str, int]:
+        """Return the size of each file of sealed minutes, by its name."""
+        ...
+
     def references(self) -> dict[str, int]:
         """Return the size of each calibration record, and of what is kept of signatures, by its name."""
         ...
@@ -76,6 +82,18 @@ def parts_of(name: str) -> tuple[str, str, str] | None:
     """
     match = _EVENT_FILE.fullmatch(name)
     return None if match is None else (match.group(1), match.group(2), match.group(3))
+
+
+def minutes_of(name: str) -> date | None:
+    """Return the day of a file of sealed minutes; None for every other name.
+
+    Examples
+    --------
+    >>> print(minutes_of("store/levels/2026-03-01.sealed"), minutes_of("store/levels/../x.sealed"))
+    2026-03-01 None
+    """
+    folder, _, file = name.rpartition("/")
+    return day_of(file) if folder == "store/levels" else None
 
 
 def open_box(given: str) -> Box:
@@ -105,6 +123,10 @@ class FolderBox:
     def listing(self) -> dict[str, int]:
         """Return the files of the store; symbolic links are neither followed nor listed."""
         return self._below("store/clips")
+
+    def minutes(self) -> dict[str, int]:
+        """Return the files of sealed minutes, as ``listing`` does."""
+        return {name: size for name, size in self._below("store/levels").items() if minutes_of(name)}
 
     def references(self) -> dict[str, int]:
         """Return the files of calibrations and signatures, as ``listing`` does."""
@@ -143,6 +165,11 @@ class SshBox:
     def listing(self) -> dict[str, int]:
         """Ask ``find`` on the box."""
         return self._find("exec find store/clips -type f -printf '%s %p\\0'")
+
+    def minutes(self) -> dict[str, int]:
+        """Ask ``find`` on the box for sealed minutes; a box may have none yet."""
+        found = self._find("[ ! -d store/levels ] || exec find store/levels -type f -printf '%s %p\\0'")
+        return {name: size for name, size in found.items() if minutes_of(name)}
 
     def references(self) -> dict[str, int]:
         """Ask ``find`` on the box for calibrations and signatures; a box may have none yet."""
@@ -250,7 +277,8 @@ def _read_plain(path: Path) -> bytes:
 
 
 def _check_name(name: str) -> None:
-    if name not in (LOG, CHECKPOINT) and parts_of(name) is None and PULLED.fullmatch(name) is None:
+    is_known = name in (LOG, CHECKPOINT) or parts_of(name) is not None or minutes_of(name) is not None
+    if not is_known and PULLED.fullmatch(name) is None:
         raise InputError("is not a file that is pulled", where=ascii(name)[:100])
 
 

@@ -11,6 +11,7 @@
     requests/NONCE                     requests that were used, so that none is twice (signed.py)
     approved/ID.{age,day}              originals that a supervisor approved, sealed to the officers
     records/index.db                   what the desk read in records that have not ended (recordindex.py)
+    minutes/BOX/YYYY-MM-DD.csv         one-minute levels that the desk opened, until their own end (filed.py)
     verdicts/DAY-RANDOM.json           what officers said of clips, for twelve months (verdicts.py)
     log/custody.jsonl                  who did what to what, why and when
 """

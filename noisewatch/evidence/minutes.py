@@ -1,21 +1,25 @@
-"""What is kept of the street outside events: one line a minute, and nothing finer.
+"""What is kept of the street outside events: one line a minute, and nothing finer, sealed for custody's desk.
 
 ::
 
-    store/levels/YYYY-MM-DD.csv      UTC day; one line a minute, written once, durable
+    NODE/store/levels/YYYY-MM-DD.sealed       the UTC day whose key seals; one line a minute, durable
+    CUSTODY/minutes/BOX/YYYY-MM-DD.csv        the same minutes, opened and filed by the desk (filed.py)
 
-A line holds four levels rounded to 0.1 dB and how many of the minute's seconds sounded most like which class:
-no sound, no picture, no spectrum, nothing of a single vehicle or person. The levels are those of the whole
-minute, with what passed in it.
+A minute holds four levels rounded to 0.1 dB and how many of its seconds sounded most like which class: no
+sound, no picture, no spectrum, nothing of a single vehicle or person. The levels are those of the whole
+minute, with what passed in it. On the box each is an age file in base64; the box opens none of them.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
 import csv
 import io
 import math
 import os
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -24,21 +28,25 @@ from noisewatch.errors import InputError
 from noisewatch.evidence.durable import (
     fsync_folder,
     make_folder,
-    read_bounded,
     remove_durably,
     storage_errors,
     write_all,
 )
 from noisewatch.evidence.jsonform import utc_moment
+from noisewatch.evidence.seal import DayKey, seal_for_desk
 
 COLUMNS = (
     "minute", "heard_s", "laeq_db", "lafmax_db", "l10_db", "l90_db", "calibrated", "counts"
 )  # fmt: skip
 #: How the log's entries about seconds heard and forgotten are named (``node.forgetting``).
 FORGOTTEN_TARGET, FORGOTTEN_WHY = "unmatched sound", "heard, not matched, and forgotten in memory"
-_HEADER = (",".join(COLUMNS) + "\n").encode()
-#: A day has 1 440 minutes of some 100 bytes; runs over files may repeat a day, but not without end.
-MAX_DAY_BYTES = 4 * 1024 * 1024
+#: A day has 1 440 minutes of some 800 bytes; runs over files may repeat a day, but not without end.
+MAX_DAY_BYTES = 8 * 1024 * 1024
+#: The key that opens a day's minutes lives no longer; what it sealed is of no use after it.
+KEY_DAYS = 30
+#: The clear text is filled up to whole blocks, so that its length does not tell what sounded.
+_BLOCK_BYTES = 256
+_SEALED = re.compile(r"(\d{4}-\d\d-\d\d)\.sealed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,26 +74,59 @@ def levels_folder(store: Path) -> Path:
     return store / "levels"
 
 
-def append(store: Path, minute: Minute) -> bool:
-    """Write one minute durably; False where its day is full (that needs many runs over the same file).
+def sealed_name(day: date) -> str:
+    """Return the name of the file of the minutes that a day's key seals."""
+    return f"{day.isoformat()}.sealed"
+
+
+def day_of(name: str) -> date | None:
+    """Return the day of such a name; None for every other name.
+
+    Examples
+    --------
+    >>> print(day_of("2026-03-01.sealed"), day_of("2026-03-01.csv"), day_of("2026-13-01.sealed"))
+    2026-03-01 None None
+    """
+    match = _SEALED.fullmatch(name)
+    try:
+        return None if match is None else date.fromisoformat(match.group(1))
+    except ValueError:
+        return None
+
+
+def append(store: Path, minute: Minute, key: DayKey, *, keep_days: int) -> bool:
+    """Seal one minute and write it durably; False where the day is full (that needs many runs over a file).
+
+    Parameters
+    ----------
+    store : Path
+        The store's folder.
+    minute : Minute
+        What is written.
+    key : DayKey
+        The key of the day on which this happens, whatever day the minute tells of.
+    keep_days : int
+        How long custody keeps it after that day.
 
     Raises
     ------
     InputOutputError
         The disk is full, read-only or broken.
     """
+    text = f"{keep_days} ".encode() + to_line(minute)
+    text += b" " * (-len(text) % _BLOCK_BYTES)
+    line = base64.b64encode(seal_for_desk(text, key)) + b"\n"
     folder = levels_folder(store)
-    path = folder / f"{minute.start.astimezone(UTC):%Y-%m-%d}.csv"
+    path = folder / sealed_name(key.day)
     make_folder(folder)
     with storage_errors(path):
         is_new = not path.exists()
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         descriptor = os.open(path, flags, 0o600)
         try:
-            size = _without_torn_line(descriptor)
-            if size > MAX_DAY_BYTES:
+            if _without_torn_line(descriptor) > MAX_DAY_BYTES:
                 return False
-            write_all(descriptor, (b"" if size else _HEADER) + _line(minute))
+            write_all(descriptor, line)
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
@@ -94,31 +135,47 @@ def append(store: Path, minute: Minute) -> bool:
     return True
 
 
-def read(store: Path, *, since: datetime | None = None, until: datetime | None = None) -> tuple[Minute, ...]:
-    """Return the minutes of a store from ``since``, which is in, to ``until``, which is not.
-
-    A last line that a crash tore is left out.
+def sealed_lines(data: bytes, *, where: str | Path) -> list[bytes]:
+    """Return the ciphertext of each whole line; a last line that a crash tore is left out.
 
     Raises
     ------
     InputError
-        A file holds something else; file and line are named.
+        A line is not base64; it is named.
     """
-    found = [minute for day in _days(store) if _may_hold(day, since, until) for minute in _day(store, day)]
-    return tuple(
-        minute
-        for minute in sorted(found, key=lambda one: one.start)
-        if (since is None or minute.start >= since) and (until is None or minute.start < until)
-    )
+    found = []
+    for number, line in enumerate(data[: data.rfind(b"\n") + 1].splitlines(), start=1):
+        try:
+            found.append(base64.b64decode(line, validate=True))
+        except binascii.Error as error:
+            raise InputError("is not a sealed minute", where=f"{where}: line {number}") from error
+    return found
+
+
+def opened_line(clear: bytes, *, where: str | Path) -> tuple[int, bytes]:
+    """Return how many days an opened minute is kept, and its line; ``InputError`` where it is none."""
+    days, _, line = clear.rstrip(b" ").partition(b" ")
+    if not days.isdigit() or not line.endswith(b"\n"):
+        raise InputError("is not a minute", where=where)
+    return int(days), line
+
+
+def sealed_files(store: Path) -> list[tuple[date, Path]]:
+    """Return the days of a store that hold sealed minutes, in order, with their files."""
+    folder = levels_folder(store)
+    with storage_errors(folder):
+        names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    found = ((day_of(name), folder / name) for name in names)
+    return [(day, path) for day, path in found if day is not None]
 
 
 def end(store: Path, now: datetime, *, days: int) -> tuple[date, ...]:
-    """Erase the days that are over and return them."""
-    first = now.astimezone(UTC).date() - timedelta(days=days)
-    over = tuple(day for day in _days(store) if day < first)
-    for day in over:
-        remove_durably(_path(store, day))
-    return over
+    """Erase the sealed days that are over: after ``days``, and when their key has ended; return them."""
+    first = now.astimezone(UTC).date() - timedelta(days=min(days, KEY_DAYS))
+    over = [(day, path) for day, path in sealed_files(store) if day < first]
+    for _, path in over:
+        remove_durably(path)
+    return tuple(day for day, _ in over)
 
 
 def heard_s(minutes: Iterable[Minute]) -> float:
@@ -126,39 +183,25 @@ def heard_s(minutes: Iterable[Minute]) -> float:
     return sum(minute.heard_s for minute in minutes)
 
 
-def _path(store: Path, day: date) -> Path:
-    return levels_folder(store) / f"{day.isoformat()}.csv"
+def to_line(minute: Minute) -> bytes:
+    """Return a minute as one line of comma-separated values."""
+    counts = ";".join(f"{name}:{count}" for name, count in sorted(minute.counts.items()))
+    levels = (minute.laeq_db, minute.lafmax_db, minute.l10_db, minute.l90_db)
+    cells = [
+        f"{minute.start.astimezone(UTC):%Y-%m-%dT%H:%M:00Z}",
+        f"{minute.heard_s:.3f}",
+        *(f"{level:.1f}" if math.isfinite(level) else "" for level in levels),
+        "yes" if minute.is_calibrated else "no",
+        counts,
+    ]
+    return (",".join(cells) + "\n").encode()
 
 
-def _days(store: Path) -> list[date]:
-    days = []
-    folder = levels_folder(store)
-    with storage_errors(folder):
-        for path in sorted(folder.glob("????-??-??.csv")) if folder.is_dir() else ():
-            try:
-                days.append(date.fromisoformat(path.stem))
-            except ValueError as error:
-                raise InputError("its name holds no day", where=path) from error
-    return days
-
-
-def _may_hold(day: date, since: datetime | None, until: datetime | None) -> bool:
-    return (since is None or day >= since.astimezone(UTC).date()) and (
-        until is None or day <= until.astimezone(UTC).date()
-    )
-
-
-def _day(store: Path, day: date) -> list[Minute]:
-    path = _path(store, day)
-    # bounded as it is written, with room for the last line
-    data = read_bounded(path, max_bytes=MAX_DAY_BYTES + 64 * 1024)
-    whole = data[: data.rfind(b"\n") + 1]
-    if not whole:
-        return []
-    if not whole.startswith(_HEADER):
-        raise InputError("holds other columns than one-minute levels", where=path)
-    rows = csv.reader(io.StringIO(whole[len(_HEADER) :].decode("utf-8", "replace")))
-    return [_minute(row, where=f"{path}: line {number}") for number, row in enumerate(rows, start=2)]
+def from_lines(lines: bytes, *, where: str | Path, first: int = 1) -> Iterator[Minute]:
+    """Yield the minutes of whole lines; ``InputError`` names a line, counted from ``first``, that is none."""
+    rows = csv.reader(io.StringIO(lines.decode("utf-8", "replace")))
+    for number, row in enumerate(rows, start=first):
+        yield _minute(row, where=f"{where}: line {number}")
 
 
 def _minute(row: list[str], *, where: str) -> Minute:
@@ -177,19 +220,6 @@ def _minute(row: list[str], *, where: str) -> Minute:
         )
     except (ValueError, KeyError, InputError) as error:
         raise InputError("is not a minute", where=where) from error
-
-
-def _line(minute: Minute) -> bytes:
-    counts = ";".join(f"{name}:{count}" for name, count in sorted(minute.counts.items()))
-    levels = (minute.laeq_db, minute.lafmax_db, minute.l10_db, minute.l90_db)
-    cells = [
-        f"{minute.start.astimezone(UTC):%Y-%m-%dT%H:%M:00Z}",
-        f"{minute.heard_s:.3f}",
-        *(f"{level:.1f}" if math.isfinite(level) else "" for level in levels),
-        "yes" if minute.is_calibrated else "no",
-        counts,
-    ]
-    return (",".join(cells) + "\n").encode()
 
 
 def _level(text: str) -> float:

@@ -21,7 +21,18 @@ from pathlib import Path
 from cryptography import x509
 
 from noisewatch.errors import AnswerIsNo, ConfigurationError, InputError, MissingInputError
-from noisewatch.evidence import bagit, boxes, checkpoint, cms, copied, custody, history, references, witness
+from noisewatch.evidence import (
+    bagit,
+    boxes,
+    checkpoint,
+    cms,
+    copied,
+    custody,
+    history,
+    minutes,
+    references,
+    witness,
+)
 from noisewatch.evidence.boxes import Box
 from noisewatch.evidence.custody import Custody
 from noisewatch.evidence.durable import (
@@ -94,6 +105,7 @@ def pull(box: Box, to: Path, opened: Custody, *, who: str, now: datetime) -> Pul
         )
         arrived, size, unfit = _copy(box, to, said, wanted)
         references.fetch(box, to)
+        _copy_minutes(box, to, now=now)
         erased = _erase(to, said, now=now, believes_log=not alarms)
         events = copied.index(to, {name: one for name, one in said.items() if not one.erased})
     alarms += [f"{name}: is not what the box's log says" for name in unfit]
@@ -217,6 +229,20 @@ def _copy(box: Box, to: Path, said: Mapping[str, Said], wanted: list[str]) -> tu
         arrived.add(event_id)
         size += len(data)
     return len(arrived), size, unfit
+
+
+def _copy_minutes(box: Box, to: Path, *, now: datetime) -> None:
+    """Fetch the sealed minutes that grew on the box; what nobody can open any more ends in the copy too."""
+    listing = box.minutes()
+    grown = [name for name, size in sorted(listing.items()) if not _has_size(to / name, size)]
+    for name, data in box.fetch(grown):
+        make_folder((to / name).parent)
+        write_atomic(to / name, data)
+    minutes.end(to / "store", now, days=minutes.KEY_DAYS)
+
+
+def _has_size(path: Path, size: int) -> bool:
+    return path.is_file() and not path.is_symlink() and path.stat().st_size == size
 
 
 def _erase(to: Path, said: Mapping[str, Said], *, now: datetime, believes_log: bool) -> int:

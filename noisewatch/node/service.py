@@ -308,10 +308,15 @@ def _default_start(audio: AudioSource, specs: tuple[str, ...]) -> datetime:
 
 
 def _minute_keeper(box: Box, ledger: Ledger, account: Account) -> Callable[[Minute], None]:
-    """Return what stores each minute; where that fails, the run goes on and says so at its end."""
+    """Return what seals and stores each minute; where that fails, the run goes on and says so at its end."""
+
+    def seal(minute: Minute) -> None:
+        key = box.identity.day_keys.for_day(utc_now().astimezone(UTC).date())
+        keep_days = box.config.retention.minutes_days
+        minutes.append(box.store.folder, minute, key, keep_days=keep_days)
 
     def keep(minute: Minute) -> None:
-        account.carry_out(lambda: minutes.append(box.store.folder, minute))
+        account.carry_out(lambda: seal(minute))
         account.carry_out(lambda: ledger.heard(minute))
 
     return keep

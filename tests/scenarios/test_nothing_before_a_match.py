@@ -27,7 +27,8 @@ import pytest
 import traced
 from command import noisewatch
 
-from noisewatch.evidence import minutes
+from noisewatch.evidence import filed, minutes
+from noisewatch.evidence.custody import open_custody
 from noisewatch.evidence.log import EventLog
 
 SAMPLES = Path(__file__).resolve().parents[2] / "data" / "samples"
@@ -127,7 +128,7 @@ def content_leaks(node: Path, *, duration_s: float) -> set[str]:
     for row in EventLog(node / "log" / "node.jsonl", None).entries():
         if set(row.entry.details) != LOG_KEYS:
             found.add(f"log: {row.entry.target}")
-    heard_s = minutes.heard_s(minutes.read(node / "store"))
+    heard_s = minutes.heard_s(filed.read(open_custody(node.parent / "custody"), node))
     if abs(heard_s - duration_s) > 0.01:
         found.add(f"minutes: {heard_s} s")
     with sqlite3.connect(node / "store" / "events.db") as db:
