@@ -30,6 +30,9 @@ CERTAIN = 0.97
 _MOST_RIVAL = 0.015
 _LEAST_OWN, _LEAST_SURE_S, _LOST_NEAR_S, _LOST_SIGHTS = 0.6, 0.3, 1.0, 3
 
+# distance over speed, as heard and as seen: of 149 right ones none was further apart than a factor of 3.7
+_MOST_WIDTH = 1.5
+
 #: The rule for "dominant": every other source is this much below, in dB.
 DOMINANT_DB = 6.0
 
@@ -184,6 +187,9 @@ def choose(seen: Sequence[Passing], *, heard: Heard, lost: Sequence[Track] = ())
         why = f"The likeliest vehicle ({count} moving) is seen too briefly or too badly to name it."
         return Attribution(AMBIGUOUS, count, probability, (), why)
     moment = heard.peak_s if heard.closest_s is None else heard.closest_s
+    if heard.width_s is not None and abs(np.log(heard.width_s / chosen.width_s)) > _MOST_WIDTH:
+        why = f"What was heard passed at another pace than the likeliest vehicle ({count} moving)."
+        return Attribution(AMBIGUOUS, count, probability, (), why)
     near = (np.count_nonzero(np.abs(one.time_s + heard.travel_s - moment) < _LOST_NEAR_S) for one in lost)
     if max(near, default=0) >= _LOST_SIGHTS:
         why = f"Beside {count} moving, something drove by near the sound that could not be followed."

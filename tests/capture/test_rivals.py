@@ -151,3 +151,9 @@ def test_probabilities_are_shares_of_one_and_a_name_is_the_likeliest(
     else:
         assert said.boxes == ()
         assert said.direction == ""
+
+
+def test_a_vehicle_at_quite_another_pace_than_the_sound_is_not_named() -> None:
+    moment = Heard(peak_s=6.2, closest_s=6.15, closest_scatter_s=0.06, width_s=0.6)
+    assert choose((passing(6.0),), heard=moment).kind == ONE
+    assert choose((passing(6.0),), heard=replace(moment, width_s=0.1)).kind == AMBIGUOUS
