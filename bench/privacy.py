@@ -22,7 +22,15 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from privacy_attacks import ATTACKS, band_vectors, from_bands, with_code_and_entropy
+from privacy_attacks import (
+    ATTACKS,
+    band_vectors,
+    from_stored,
+    stored_levels,
+    stored_rows,
+    vectors_of_rows,
+    with_code_and_entropy,
+)
 from privacy_exhaust import print_exhaust
 from privacy_figures import write_figures
 from privacy_judges import cepstra, equal_error_rate, pitch, recognisers, speaker_embedding
@@ -30,7 +38,6 @@ from privacy_listening import UNTOUCHED, Way, counting, listen, misses, printed,
 from privacy_voices import RATE_HZ, Spoken, speakers, spoken_clips
 
 from noisewatch.privacy.bandnoise import Recipe
-from noisewatch.privacy.level import a_weighted, fast_energy
 from noisewatch.privacy.speech import METHOD, destroy_voices
 from noisewatch.simulation.library import synthetic_clip
 
@@ -100,19 +107,20 @@ def attack_ways() -> dict[str, Way]:
 
 
 def level_ways() -> dict[str, Way]:
-    """Return sound made again from levels every 125 ms and band vectors of 1 s, and of 20 ms as a control."""
+    """Return sound made again from all that is stored of an event, and from finer bands as a control."""
 
     def rebuilt(clip: Spoken, number: int, *, step_s: float) -> Array:
         del number
-        fast = fast_energy(a_weighted(clip.samples, rate_hz=RATE_HZ), rate_hz=RATE_HZ)
-        levels_db = 10.0 * np.log10(fast[:: RATE_HZ // 8] + 1e-12)
-        vectors = band_vectors(clip.samples, rate_hz=RATE_HZ, step_s=step_s)
-        return from_bands(
-            vectors, rate_hz=RATE_HZ, step_s=step_s, levels_db=levels_db if step_s == 1.0 else None
-        )
+        wave = clip.samples[: clip.samples.size // RATE_HZ * RATE_HZ]
+        table = stored_levels(wave, RATE_HZ)
+        if step_s == 1.0:
+            vectors = vectors_of_rows(stored_rows(wave, RATE_HZ), rate_hz=RATE_HZ)
+        else:
+            vectors = band_vectors(wave, rate_hz=RATE_HZ, step_s=step_s)
+        return from_stored(vectors, table, rate_hz=RATE_HZ, step_s=step_s)
 
     return {
-        "LAF 125 ms and bands 1 s": partial(rebuilt, step_s=1.0),
+        "stored: levels and voice-free rows": partial(rebuilt, step_s=1.0),
         "control: bands 20 ms (must leak)": partial(rebuilt, step_s=0.02),
     }
 

@@ -12,8 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import signal
 
+from noisewatch.acoustics.meter import Meter
 from noisewatch.acoustics.weighting import goal_db
+from noisewatch.evidence.levels import LevelTable, levels_to_csv, read_levels
 from noisewatch.privacy.bandnoise import Recipe, band_edges, random_colour
+from noisewatch.recognition.voicefree import voice_free_features, voice_free_names
 
 Array = NDArray[np.float64]
 
@@ -107,10 +110,35 @@ def band_vectors(wave: Array, *, rate_hz: int, step_s: float) -> Array:
     return np.stack([np.bincount(band, weights=row, minlength=edges.size - 1) for row in power])
 
 
-def vectors_of_rows(rows: Sequence[Sequence[float]], names: Sequence[str], *, rate_hz: int) -> Array:
+def stored_levels(wave: Array, rate_hz: int) -> LevelTable:
+    """Return ``levels.csv`` of a sound as a package holds it, written and read back."""
+    meter = Meter(rate_hz=rate_hz)
+    frames = [*meter.push(wave.astype(np.float32)), *meter.finish()]
+    return read_levels(levels_to_csv(frames, clip_start_sample=0))
+
+
+def stored_rows(wave: Array, rate_hz: int) -> list[list[float]]:
+    """Return the voice-free rows of a sound's whole seconds, rounded as a record holds them."""
+    seconds = wave[: wave.size // rate_hz * rate_hz].reshape(-1, rate_hz)
+    return [[round(float(value), 2) for value in voice_free_features(second)] for second in seconds]
+
+
+def from_stored(vectors: Array, table: LevelTable, *, rate_hz: int, step_s: float) -> Array:
+    """Return the sound that fits what is stored: the level gives bands their height, A and C their course."""
+    levels = {name: np.nan_to_num(values, nan=-20.0) for name, values in table.levels_db.items()}
+    energy = 10.0 ** (levels["laeq_db"] / 10.0)
+    if len(vectors) <= energy.size:
+        steps = np.array_split(energy, len(vectors))
+        vectors = vectors * np.array([[step.mean()] for step in steps])
+    return from_bands(
+        vectors, rate_hz=rate_hz, step_s=step_s, levels_db=levels["laeq_db"], levels_c_db=levels["lceq_db"]
+    )
+
+
+def vectors_of_rows(rows: Sequence[Sequence[float]], *, rate_hz: int) -> Array:
     """Return band vectors from the voice-free rows of a record, shape (seconds, bands), as far as they go."""
-    edges = band_edges(rate_hz)
-    places = [names.index(name) for name in names if name.startswith(("low_band_", "high_band_"))]
+    edges, names = band_edges(rate_hz), voice_free_names()
+    places = [place for place, name in enumerate(names) if name.startswith(("low_band_", "high_band_"))]
     centres = 10.0 ** (3.0 + np.arange(-14, 9) / 10.0)
     vectors = np.full((len(rows), edges.size - 1), 1e-9)
     inside = np.searchsorted(edges, centres, side="right") - 1

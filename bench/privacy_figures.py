@@ -66,7 +66,7 @@ def _versions() -> dict[str, str]:
 
 def _worst(figures: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return the worst figure of each measure over treated sound, and over what was attacked or rebuilt."""
-    kinds = {"treated": ("treated",), "attacked": ("attack",), "rebuilt": ("LAF",)}
+    kinds = {"treated": ("treated",), "attacked": ("attack",), "rebuilt": ("stored",)}
     found: dict[str, Any] = {}
     for kind, begin in kinds.items():
         ones = [one for one in figures if one["way"].startswith(begin) and one.get("counts", True)]
