@@ -21,7 +21,7 @@ import pytest
 import sealed
 from evidence_parts import CLEAR, Bench, make_bench, make_record
 
-from noisewatch.errors import InputError, MissingInputError
+from noisewatch.errors import InputError, MissingInputError, TryAgainError
 from noisewatch.evidence import custody, durable, export, log, request, retention, seal, verify
 from noisewatch.evidence.store import Store
 
@@ -200,6 +200,8 @@ def purge_again(bench: Bench) -> crash.Work:
     def work(board: crash.Board) -> None:
         with bench.store() as store:
             done = retention.enforce(store, bench.log(), ends_at)
+            if done.unproven:
+                raise TryAgainError("erased, but not proven", where=OLD)  # as the command says it
             expect(done.erased == (OLD,), f"erased {done.erased}")
             board.acknowledge()
 
