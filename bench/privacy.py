@@ -31,7 +31,7 @@ from privacy_attacks import (
     vectors_of_rows,
     with_code_and_entropy,
 )
-from privacy_exhaust import print_exhaust
+from privacy_exhaust import as_sealed, print_exhaust
 from privacy_figures import write_figures
 from privacy_judges import cepstra, equal_error_rate, pitch, recognisers, speaker_embedding
 from privacy_listening import UNTOUCHED, Way, counting, listen, misses, printed, read, summary
@@ -70,7 +70,7 @@ def speech_ways(seed: int) -> dict[str, Way]:
         return with_exhaust(clip.samples, snr_db, seed + number)
 
     def sealed(clip: Spoken, number: int, *, snr_db: float | None) -> Array:
-        return treated(with_exhaust(clip.samples, snr_db, seed + number))
+        return as_sealed(with_exhaust(clip.samples, snr_db, seed + number)).after
 
     ways: dict[str, Way] = {}
     for snr_db in SNR_DB:
@@ -226,7 +226,7 @@ def main() -> None:
         if arguments.figures:
             write_figures(arguments.figures, figures, misses(figures, rows), eer, method=METHOD)
     if "exhaust" in asked:
-        print_exhaust(treated, arguments.seed)
+        print_exhaust(arguments.seed)
 
 
 if __name__ == "__main__":

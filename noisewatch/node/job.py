@@ -42,6 +42,8 @@ class Job:
         How many of the samples are missing.
     heard : mapping
         What the sound says of the vehicle, for "original".
+    recognised : sequence of (start_s, end_s)
+        Where the event's signature matched, in seconds after the window's start, for "original".
     vehicle : sequence of (time_s, x, y, width, height)
         Boxes of the vehicle that caused the event, for "viewing": seconds after the window's start, shares
         of the picture.
@@ -57,6 +59,7 @@ class Job:
     key: DayKey
     lost_samples: int = 0
     heard: Mapping[str, Any] = field(default_factory=dict)
+    recognised: Sequence[tuple[float, float]] = ()
     vehicle: Sequence[Sequence[float]] = ()
     face_model: str = ""
 
@@ -79,6 +82,7 @@ class Job:
             "key": {**asdict(self.key), "day": self.key.day.isoformat()},
             "lost_samples": self.lost_samples,
             "heard": dict(self.heard),
+            "recognised": [list(span) for span in self.recognised],
             "vehicle": [list(box) for box in self.vehicle],
             "face_model": self.face_model,
         }
@@ -103,6 +107,7 @@ class Job:
                 ),
                 lost_samples=int(header["lost_samples"]),
                 heard=header["heard"],
+                recognised=tuple((float(start_s), float(end_s)) for start_s, end_s in header["recognised"]),
                 vehicle=tuple(tuple(float(v) for v in box) for box in header["vehicle"]),
                 face_model=str(header["face_model"]),
             )

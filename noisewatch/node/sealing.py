@@ -234,5 +234,16 @@ class ClipSealer:
             key=key,
             lost_samples=ready.lost_samples,
             heard=heard if vehicle is None else {},
+            recognised=_recognised(ready) if vehicle is None else (),
             vehicle=tuple(vehicle or ()),
         )
+
+
+def _recognised(ready: ReadyClip) -> tuple[tuple[float, float], ...]:
+    """Return where the event's windows matched, in seconds after the clip's start."""
+    spans = (
+        (w.start_s - ready.window.start_s, w.end_s - ready.window.start_s)
+        for w in ready.event.windows
+        if w.match
+    )
+    return tuple(span for span in spans if span[1] > 0.0)

@@ -11,7 +11,7 @@ import hashlib
 import os
 import resource
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -91,7 +91,7 @@ def _original(job: Job) -> Made:
             )
 
     with _step("voices"):
-        sound = treat(job.samples, rate_hz=job.window.rate_hz)
+        sound = treat(job.samples, rate_hz=job.window.rate_hz, recognised=job.recognised)
     with _step("original"):
         copy = make_original(_material(job, sound.samples), watch=watch)
     with _step("seal"):
@@ -133,8 +133,12 @@ def _cover(plan: CoverPlan, mask: Mask | None) -> Cover:
     return cover
 
 
-def treat(samples: NDArray[np.float32], *, rate_hz: int) -> TreatedSound:
+def treat(
+    samples: NDArray[np.float32], *, rate_hz: int, recognised: Sequence[tuple[float, float]] = ()
+) -> TreatedSound:
     """Destroy the voices in a clip's sound with entropy that nobody keeps.
+
+    ``recognised`` are the seconds, after the first sample, in which the event's signature matched.
 
     Raises
     ------
@@ -143,7 +147,8 @@ def treat(samples: NDArray[np.float32], *, rate_hz: int) -> TreatedSound:
     """
     from noisewatch.privacy.speech import METHOD, destroy_voices
 
-    treated = destroy_voices(samples, rate_hz=rate_hz, entropy=os.urandom(ENTROPY_BYTES))
+    entropy = os.urandom(ENTROPY_BYTES)
+    treated = destroy_voices(samples, rate_hz=rate_hz, entropy=entropy, recognised=recognised)
     if treated.method != METHOD or treated.samples.shape != samples.shape:
         raise ValueError("the treatment returned another sound than it was given")
     if np.any(samples) and np.array_equal(treated.samples, samples):

@@ -24,6 +24,8 @@ Values = TypeVar("Values", FloatArray, NDArray[np.complex128])
 TO_HZ = 1300.0
 #: Orders are averaged over windows this long.
 AVERAGE_S = 0.5
+#: The same in seconds that a signature recognised.
+RECOGNISED_AVERAGE_S = 0.25
 #: Share of the low band that repeats, from which orders begin to pass, and from which they pass whole.
 SHARE_FROM, SHARE_WHOLE = 0.2, 0.45
 
@@ -57,12 +59,41 @@ class Orders:
     cycles: FloatArray
 
 
-def engine_orders(wave: FloatArray, *, rate_hz: int) -> Orders:
-    """Return the orders of the loudest engine of one channel, shape (n,); none where nothing repeats."""
+def engine_orders(wave: FloatArray, *, rate_hz: int, recognised: FloatArray | None = None) -> Orders:
+    """Return the orders of the loudest engine of one channel, shape (n,); none where nothing repeats.
+
+    Parameters
+    ----------
+    wave : ndarray, shape (n,)
+        One channel, 50 ms or more.
+    rate_hz : int
+        Its rate, 4 kHz or more.
+    recognised : ndarray, shape (m,), optional
+        How much each moment is one in which a signature matched, 0 to 1, at 4 kHz: there all that repeats
+        passes, averaged over 0.25 s only, because revs run up fast and most engines are mostly noise.
+    """
     slow = decimate_for_analysis(wave, rate_hz)
     cycles, hertz = _firing_cycles(slow)
     low = signal.sosfiltfilt(_low_band(), slow)
     window = round(AVERAGE_S * ANALYSIS_HZ)
+    repeating = _repeating(slow, cycles, hertz, window)
+    heard = signal.sosfiltfilt(_low_band(), repeating)
+    energy = averaged(low**2, window)
+    tiny = 1e-12 * float(energy.max()) + 1e-20
+    share = np.clip(averaged(heard**2, window) / (energy + tiny), 0.0, 1.0)
+    passing = np.clip((share - SHARE_FROM) / (SHARE_WHOLE - SHARE_FROM), 0.0, 1.0)
+    passing = np.clip(averaged(passing, window // 2), 0.0, 1.0)
+    if recognised is not None and recognised.any():
+        known = np.pad(recognised[: slow.size], (0, max(0, slow.size - recognised.size)), mode="edge")
+        closer = _repeating(slow, cycles, hertz, round(RECOGNISED_AVERAGE_S * ANALYSIS_HZ))
+        repeating = (1.0 - known) * passing * repeating + known * closer
+        passing = np.maximum(passing, known)
+        return Orders(_at_rate(repeating, rate_hz, wave.size), share, passing, cycles)
+    return Orders(_at_rate(repeating * passing, rate_hz, wave.size), share, passing, cycles)
+
+
+def _repeating(slow: FloatArray, cycles: FloatArray, hertz: FloatArray, window: int) -> FloatArray:
+    """Return what repeats with the firing up to :data:`TO_HZ`, averaged over a window."""
     repeating = np.zeros_like(slow)
     for order in range(1, _ORDERS + 1):
         weight = np.clip((TO_HZ - order * hertz) / 100.0, 0.0, 1.0)
@@ -70,13 +101,7 @@ def engine_orders(wave: FloatArray, *, rate_hz: int) -> Orders:
             carrier = np.exp(2j * np.pi * order * cycles)
             line = averaged(slow * carrier.conj(), window)
             repeating += 2.0 * weight * np.real(line * carrier)
-    heard = signal.sosfiltfilt(_low_band(), repeating)
-    energy = averaged(low**2, window)
-    tiny = 1e-12 * float(energy.max()) + 1e-20
-    share = np.clip(averaged(heard**2, window) / (energy + tiny), 0.0, 1.0)
-    passing = np.clip((share - SHARE_FROM) / (SHARE_WHOLE - SHARE_FROM), 0.0, 1.0)
-    passing = np.clip(averaged(passing, window // 2), 0.0, 1.0)
-    return Orders(_at_rate(repeating * passing, rate_hz, wave.size), share, passing, cycles)
+    return repeating
 
 
 def averaged(values: Values, window: int) -> Values:

@@ -7,6 +7,8 @@ sound itself is thrown away. What passes is, for each channel,
   carried by noise drawn from the system's entropy (:mod:`~noisewatch.privacy.bandnoise`);
 * the orders of an engine where most of the low band repeats with its firing, averaged over 0.5 s
   (:mod:`~noisewatch.privacy.orders`);
+* more of an engine in the seconds that the event's signature matched: the spectrum of whole seconds, orders
+  whole, and pulses (:mod:`~noisewatch.privacy.recognised`);
 * the moments of bangs, as bursts of one fixed shape (:mod:`~noisewatch.privacy.level`);
 * the course of the A-weighted level, no finer than ``levels.csv`` states it.
 
@@ -15,18 +17,22 @@ There is nothing to reverse: with the entropy known too, no more than these figu
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from noisewatch.acoustics.firing import ANALYSIS_HZ
 from noisewatch.privacy.bandnoise import Recipe, band_edges, band_noise, random_colour
 from noisewatch.privacy.level import follow_level, with_bangs
 from noisewatch.privacy.orders import engine_orders
+from noisewatch.privacy.recognised import Span, course, engine_noise, with_pulses
+
+FloatArray = NDArray[np.float64]
 
 #: Name and version of the method; it stands in each record.
-METHOD = "band-noise-and-orders-3"
+METHOD = "band-noise-and-orders-4"
 MIN_ENTROPY_BYTES = 32
 
 _RECIPE = Recipe()
@@ -44,7 +50,8 @@ class TreatedSound:
     method : str
         :data:`METHOD`.
     details : mapping
-        Figures of the method: window in seconds, number of bands, blur in octaves, colour in dB.
+        Figures of the method: window in seconds, number of bands, blur in octaves, colour in dB, seconds
+        that were recognised.
     """
 
     samples: NDArray[np.float32]
@@ -53,7 +60,12 @@ class TreatedSound:
 
 
 def destroy_voices(
-    samples: NDArray[np.float32], *, rate_hz: int, entropy: bytes, recipe: Recipe = _RECIPE
+    samples: NDArray[np.float32],
+    *,
+    rate_hz: int,
+    entropy: bytes,
+    recipe: Recipe = _RECIPE,
+    recognised: Sequence[Span] = (),
 ) -> TreatedSound:
     """Return the sound without any voice in it, at the same level.
 
@@ -70,6 +82,9 @@ def destroy_voices(
         32 bytes or more from the system's source of randomness, for this sound only and never kept.
     recipe : Recipe
         How much passes; only tests and benchmarks take another than the default.
+    recognised : sequence of (start_s, end_s)
+        Where the signature that caused the event matched, in seconds after the first sample; nowhere by
+        default.
 
     Raises
     ------
@@ -87,16 +102,18 @@ def destroy_voices(
     _check(samples, rate_hz, entropy)
     edges = band_edges(rate_hz)
     colour = random_colour(entropy, edges_hz=edges, deviation_db=recipe.colour_db)
+    known = course(recognised, rate_hz=rate_hz, count=samples.shape[1])
     treated = np.zeros_like(samples)
     for number, channel in enumerate(samples):
         if np.any(channel):
             own = entropy + number.to_bytes(4, "big")
-            treated[number] = _treat(channel.astype(np.float64), rate_hz, own, recipe, colour)
+            treated[number] = _treat(channel.astype(np.float64), rate_hz, own, recipe, colour, known)
     details: dict[str, float | str] = {
         "window_s": recipe.window_s,
         "bands": float(edges.size - 1),
         "blur_octaves": recipe.blur_octaves,
         "colour_db": recipe.colour_db,
+        "recognised_s": round(float(known.sum()) / rate_hz, 3),
     }
     return TreatedSound(treated, METHOD, details)
 
@@ -115,12 +132,25 @@ def _check(samples: NDArray[np.float32], rate_hz: int, entropy: bytes) -> None:
 
 
 def _treat(
-    wave: NDArray[np.float64], rate_hz: int, entropy: bytes, recipe: Recipe, colour: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Return what takes the place of one channel."""
-    orders = np.zeros_like(wave)
+    wave: FloatArray,
+    rate_hz: int,
+    entropy: bytes,
+    recipe: Recipe,
+    colour: FloatArray,
+    known: FloatArray,
+) -> FloatArray:
+    """Return what takes the place of one channel; ``known`` says how much each moment was recognised."""
+    orders, cycles = np.zeros_like(wave), np.zeros(0)
     if wave.size >= _SHORTEST_FOR_ORDERS_S * rate_hz:
-        orders = engine_orders(wave, rate_hz=rate_hz).sound
-    noise = band_noise(wave - orders, rate_hz=rate_hz, entropy=entropy, recipe=recipe, colour=colour)
+        moments_s = np.arange(-(-wave.size * ANALYSIS_HZ // rate_hz)) / ANALYSIS_HZ
+        slow = np.interp(moments_s, np.arange(wave.size) / rate_hz, known)
+        found = engine_orders(wave, rate_hz=rate_hz, recognised=slow)
+        orders, cycles = found.sound, found.cycles
+    rest = wave - orders
+    noise = band_noise(rest, rate_hz=rate_hz, entropy=entropy, recipe=recipe, colour=colour)
+    if known.any() and cycles.size:
+        close = engine_noise(rest, rate_hz=rate_hz, entropy=entropy)
+        close = with_pulses(close, wave, rate_hz=rate_hz, cycles=cycles)
+        noise = np.sqrt(1.0 - known) * noise + np.sqrt(known) * close
     noise = with_bangs(noise, wave, rate_hz=rate_hz)
     return follow_level(orders + noise, wave, rate_hz=rate_hz)
