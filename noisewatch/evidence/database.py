@@ -44,6 +44,7 @@ with _leaving_out("pandas"):
     from sqlite_utils import Database, Migrations
 
 __all__ = [
+    "DamagedDatabaseError",
     "Database",
     "Migrations",
     "checkpoint",
@@ -53,6 +54,11 @@ __all__ = [
     "migrations",
     "traces",
 ]
+
+
+class DamagedDatabaseError(InputOutputError):
+    """The file holds no database any more; what it indexes may be whole."""
+
 
 #: How long a statement waits for another process before it says "try again".
 BUSY_TIMEOUT_S = 2.0
@@ -135,10 +141,8 @@ def explain(error: sqlite3.Error, where: Path) -> NoisewatchError:
     if code in (sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH):
         return PermissionRefusedError("this user may not do that here", where=where)
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-        return InputOutputError(
-            "is damaged",
-            where=where,
-            remedy="the signed records in clips/ are whole; keep them",
+        return DamagedDatabaseError(
+            "is damaged", where=where, remedy="start the node: the index is made anew from files and log"
         )
     return InputOutputError(f"cannot be used ({error})", where=where, remedy="check the disk and its rights")
 

@@ -55,7 +55,7 @@ from noisewatch.evidence.stored import (
     row_of,
 )
 from noisewatch.evidence.storeindex import StoreIndex, sha256_hex
-from noisewatch.records import EventRecord
+from noisewatch.records import EventRecord, LogEntry
 
 _LOST_IN_CRASH = "media lost: the box stopped before the clip was sealed"
 _VIEWING_LOST_IN_CRASH = "viewing copy lost: the box stopped before it was sealed"
@@ -102,7 +102,8 @@ class Store(StoreIndex):
             The disk is full, read-only or damaged.
         """
         with storage_errors(folder):
-            is_store = (folder / "events.db").is_file()
+            # the lock is made with a store and never removed: where the index alone is gone, it is made anew
+            is_store = (folder / "events.db").is_file() or (writable and (folder / "lock").is_file())
         if not is_store:
             raise ConfigurationError("holds no store", where=folder, remedy="run: noisewatch init NODE …")
         if not writable:
@@ -112,7 +113,7 @@ class Store(StoreIndex):
             if log is None:
                 signer = NodeSigner.from_folder(folder.parent / "keys")
                 log = EventLog.open(folder.parent / "log" / "node.jsonl", signer=signer)
-            store = cls(folder, database.connect(folder / "events.db", writable=True), lock=lock, log=log)
+            store = cls(folder, _index_of(folder, log), lock=lock, log=log)
         except BaseException:
             os.close(lock)
             raise
@@ -266,7 +267,7 @@ class Store(StoreIndex):
         """Keep a small document with the store, such as the floor of the retention clock."""
         value = jsonform.document_to_bytes(document).decode()
         with self._writing():
-            self._db.table("state").upsert({"key": key, "value": value}, pk="key")
+            self._db.table("state").insert({"key": key, "value": value}, pk="key", replace=True)
 
     def bound_sealing(self, event_id: str, moment: datetime) -> None:
         """Note that an event was sealed by this moment at the latest, whatever its clock said."""
@@ -333,7 +334,8 @@ class Store(StoreIndex):
             {"event_id": event_id, "name": name, "sha256": sha256_hex(data), "size_bytes": len(data)}
             for name, data in files.items()
         ]
-        self._db.table("media").upsert_all(rows, pk=("event_id", "name"))
+        # sqlite-utils' upsert tries a table of its own first; where the disk is full just then, it loses rows
+        self._db.table("media").insert_all(rows, pk=("event_id", "name"), replace=True)
 
     @staticmethod
     def _about(
@@ -354,3 +356,25 @@ class Store(StoreIndex):
         remove_folder(event.folder)
         self._db.table("events").delete_where("id = ?", [event.id])
         database.checkpoint(self._db)
+
+
+def _index_of(folder: Path, log: EventLog) -> database.Database:
+    """Open the index; where it is gone or damaged lay it aside empty, for recovery to fill from the log.
+
+    The log tells of it before anything is removed. What only the index knew is lost with it: the floor of the
+    retention clock, and the seconds heard since these were last logged.
+    """
+    path = folder / "events.db"
+    why = "the index was gone: it is made anew from files and log"
+    if path.is_file():
+        try:
+            return database.connect(path, writable=True)
+        except database.DamagedDatabaseError:
+            why = "the index was damaged: it is made anew from files and log"
+    log.append(LogEntry("noisewatch", "alteration", path.name, why, datetime.now(UTC), {}))
+    for left in sorted(folder.glob(f"{path.name}*")):
+        remove_durably(left)
+    db = database.connect(path, writable=True)
+    path.chmod(0o600)
+    fsync_folder(folder)
+    return db

@@ -68,7 +68,8 @@ def check_id(event_id: str) -> str:
 
 def folder_of(store: Path, *, day: str, event_id: str) -> Path:
     """Return an event's folder."""
-    return store / "clips" / day / event_id
+    # one path of one text: ten thousand of them are made for a list
+    return Path(f"{store}/clips/{day}/{event_id}")
 
 
 def event_of(record: EventRecord, *, store: Path, sealed_at: datetime) -> StoredEvent:

@@ -40,7 +40,8 @@ class Ledger:
     def __init__(self, store: Store, log: EventLog, *, now: Callable[[], datetime]) -> None:
         self._store, self._log, self._now = store, log, now
         self._guard = threading.Lock()
-        known = store.state(_STATE) or {}
+        kept = store.state(_STATE)
+        known = _last_noted(log) if kept is None else kept
         self._totals = {key: int(known.get(key, 0)) for key in _KEYS}
         # what a killed run made durable but could not log any more is logged by the next one
         self._noted = int(known.get("noted_heard_us", 0))
@@ -83,6 +84,16 @@ class Ledger:
 
     def _keep(self) -> None:
         self._store.keep_state(_STATE, {**self._totals, "noted_heard_us": self._noted})
+
+
+def _last_noted(log: EventLog) -> Mapping[str, Any]:
+    """Return the totals that the log signed last, for a store whose index was made anew; else nothing."""
+    last: Mapping[str, Any] = {}
+    if log.path.is_file():
+        for row in log.entries():
+            if row.entry.target == FORGOTTEN_TARGET:
+                last = row.entry.details
+    return {**last, "noted_heard_us": last["heard_us"]} if "heard_us" in last else {}
 
 
 class Counted:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from noisewatch.errors import ConfigurationError, InputError, InputOutputError, MissingInputError
 from noisewatch.evidence import database, jsonform, stored
 from noisewatch.evidence.store import Store
+from noisewatch.records import LogEntry
 
 ID = "20261122-120000-a1b2"
 
@@ -211,14 +212,102 @@ def test_a_store_is_not_made_twice(bench: Bench) -> None:
         Store.create(bench.node / "store")
 
 
-def test_a_damaged_database_is_named_and_the_records_stay(bench: Bench) -> None:
-    with bench.store() as store:
-        record = bench.seal_event(store, ID)
+def rows_of(bench: Bench) -> dict[str, list[dict[str, object]]]:
+    """Everything that the index says of events and their files."""
+    db = sqlite_utils.Database(bench.node / "store" / "events.db")
+    found = {name: sorted(db.table(name).rows, key=str) for name in ("events", "media")}
+    db.close()
+    return found
+
+
+def break_index(bench: Bench, how: str) -> None:
     path = bench.node / "store" / "events.db"
-    path.write_bytes(path.read_bytes()[:100] + b"\xff" * 8000)
-    with pytest.raises(InputOutputError, match=r"events\.db: is damaged"):
-        bench.store()
-    assert (bench.node / "store" / "clips" / record.sealed_day / ID / "event.age").exists()
+    if how == "gone":
+        path.unlink()
+    elif how == "cut":
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    elif how == "overwritten":
+        path.write_bytes(path.read_bytes()[:100] + b"\xff" * 8000)
+    else:
+        path.write_bytes(b"")
+
+
+@pytest.mark.parametrize("how", ["gone", "cut", "overwritten", "emptied"])
+def test_an_index_that_is_gone_or_damaged_is_made_anew_from_files_and_log(bench: Bench, how: str) -> None:
+    """On the box, without opening a record: custody and its keys are away."""
+    with bench.store() as store:
+        bench.seal_event(store, ID)
+        bench.begin(store, make_record("none-1", state="none"))
+        bench.begin(store, make_record("lost-1"))
+        store.lose("lost-1", "media lost: a test")
+        bench.begin(store, make_record("half-1"))
+        bench.finish(store, make_record("half-1"), "original", "levels", state="original")
+        bench.begin(store, make_record("gone-1"))
+        store.lose("gone-1", "media lost: a test")
+        bench.log().append(LogEntry("noisewatch", "erasure", "gone-1", "ended", datetime.now(UTC), {}))
+        store.erase("gone-1")
+        store.proven("gone-1")
+    keyring = bench.custody.folder / "keyring"
+    keyring.rename(bench.custody.folder / "elsewhere")
+    before = rows_of(bench)
+    assert {row["state"] for row in before["events"]} == {"sealed", "none", "lost", "original"}
+    break_index(bench, how)
+    with bench.store() as store:
+        assert store.read(ID, "viewing")
+        assert (bench.node / "store" / "events.db").stat().st_mode & 0o777 == 0o600
+    assert rows_of(bench) == before
+    whys = [why for _, why in actions(bench)]
+    said = "the index was made anew from files and log"
+    assert whys.count(said) == 4
+    if how != "emptied":
+        assert any("it is made anew from files and log" in why for why in whys)
+    with bench.store():
+        assert [why for _, why in actions(bench)] == whys, "the next start has nothing to say"
+
+
+def test_an_event_whose_files_are_gone_with_the_index_is_removed_and_noted(bench: Bench) -> None:
+    with bench.store() as store:
+        bench.seal_event(store, ID)
+        store.get(ID).path("original").unlink()
+    break_index(bench, "gone")
+    with bench.store() as store:
+        assert store.list() == ()
+    assert actions(bench)[-1] == ("erasure", "an event that had not begun was removed")
+
+
+def test_an_event_under_way_when_the_index_was_lost_is_lost_by_name(bench: Bench) -> None:
+    with bench.store() as store:
+        bench.begin(store, make_record(ID))
+    break_index(bench, "cut")
+    with bench.store() as store:
+        assert store.get(ID).state == "lost"
+        assert bench.opened(store, ID)
+
+
+def test_a_damaged_index_is_no_reason_for_a_reader_to_make_one(bench: Bench) -> None:
+    with bench.store() as store:
+        bench.seal_event(store, ID)
+    break_index(bench, "overwritten")
+    with pytest.raises(InputOutputError, match=r"events\.db: is damaged; start the node: the index is made"):
+        Store.open(bench.node / "store", writable=False)
+
+
+def test_an_older_index_forgets_what_was_heard_and_overwrites_its_bytes(bench: Bench) -> None:
+    path = bench.node / "store" / "events.db"
+    path.unlink()
+    db = sqlite_utils.Database(path)
+    database.migrations.apply(db, stop_before="0004_nothing_of_what_was_heard")
+    row = {"id": "older-1", "state": "none", "sealed_day": "2026-03-01", "sealed_at": "2026-03-01T12:00:00Z"}
+    heard = {"site": "Molenstraat", "signature": "exhaust", "lafmax_db": 91.25, "behaviour": "revving"}
+    times = {"captured_at": "2026-03-01T11:59:00Z", "expires_at": "2026-03-31T00:00:00Z", "is_trial": 0}
+    db.table("events").insert({**row, **heard, **times, "pending_record": b"in the clear"})
+    db.close()
+    assert b"Molenstraat" in path.read_bytes()
+    with bench.store() as store:
+        assert [event.id for event in store.list()] == ["older-1"]
+        assert not set(heard) & {column.name for column in store._db.table("events").columns}
+    files = b"".join(one.read_bytes() for one in path.parent.glob("events.db*"))
+    assert not [word for word in (b"Molenstraat", b"exhaust", b"in the clear") if word in files]
 
 
 def test_without_a_log_of_its_own_the_store_finds_the_nodes(bench: Bench) -> None:

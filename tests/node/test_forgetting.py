@@ -99,3 +99,20 @@ def test_an_entry_that_was_written_twice_changes_nothing(opened: tuple[Store, Ev
     Ledger(store, written, now=lambda: NOW).note()
     last, again = (row.entry.details for row in entries(written)[-2:])
     assert last == again
+
+
+def test_a_store_whose_index_was_made_anew_counts_on_from_what_the_log_signed(
+    opened: tuple[Store, EventLog], tmp_path: Path
+) -> None:
+    store, written = opened
+    ledger = Ledger(store, written, now=lambda: NOW)
+    ledger.heard(minute(60.0))
+    ledger.note()
+    before = ledger.totals
+    Store.create(tmp_path / "store")
+    with Store.open(tmp_path / "store", log=written) as anew:
+        after = Ledger(anew, written, now=lambda: NOW)
+        assert after.totals == before
+        count = len(entries(written))
+        after.note()
+        assert len(entries(written)) == count, "what was signed is not signed again"
