@@ -12,7 +12,9 @@ from noisewatch.cli.main import build_app
 from noisewatch.node.config import NodeConfig, parse_config
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "docs").glob("*/*.md")])
+#: Pages in Dutch, each of the page of its name in English.
+DUTCH = sorted((ROOT / "docs" / "nl").glob("*.md"))
 
 
 def commands() -> dict[tuple[str, ...], object]:
@@ -55,10 +57,25 @@ def test_there_are_commands_and_pages() -> None:
     assert len(PAGES) >= 8
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_every_command_in_a_page_exists(page: Path) -> None:
     unknown = [" ".join(words) for words in mentioned(page.read_text()) if not is_command(words)]
     assert unknown == []
+
+
+@pytest.mark.parametrize("page", DUTCH, ids=lambda p: p.name)
+def test_a_page_in_dutch_calls_what_its_page_in_english_calls(page: Path) -> None:
+    english = ROOT / "docs" / page.name
+    assert {*mentioned(page.read_text())} == {*mentioned(english.read_text())}
+    options, other = ({*re.findall(r"`?(--[a-z-]+)", one.read_text())} for one in (page, english))
+    # the language itself is of more use to who reads the page in Dutch
+    assert options - {"--lang"} == other - {"--lang"}
+
+
+def test_the_pages_that_exist_in_dutch_are_linked_from_the_start() -> None:
+    assert {page.name for page in DUTCH} == {"officer.md", "custody.md"}
+    text = (ROOT / "README.md").read_text()
+    assert all(f"](docs/nl/{page.name})" in text for page in DUTCH)
 
 
 def test_settings_in_the_page_on_watching_are_settings_of_a_node() -> None:
