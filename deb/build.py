@@ -45,12 +45,10 @@ DEPENDS = (
 def requirements(source: Path, target: Target) -> list[Locked]:
     """Return what a box needs: the locked closure of noisewatch, and the models that are used as files."""
     environment = target.environment()
-    names = needed_by("noisewatch", environment)
-    locked = [one for one in fitting(read(source / "requirements.lock"), environment) if one.name in names]
-    missing = names - {one.name for one in locked} - {"pip"}
-    if missing:
-        raise SystemExit(f"requirements.lock lacks {', '.join(sorted(missing))}: run make lock")
-    return locked + fitting(read(source / "requirements-models.lock"), environment)
+    locked = fitting(read(source / "requirements.lock"), environment)
+    return needed_by(source / "pyproject.toml", locked) + fitting(
+        read(source / "requirements-models.lock"), environment
+    )
 
 
 def pip(*arguments: str) -> None:

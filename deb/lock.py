@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import re
+import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,7 @@ class Locked:
     version: str
     marker: str
     hashes: tuple[str, ...]
+    via: tuple[str, ...] = ()
 
     def line(self) -> str:
         """Return it as a line for pip, without its marker: that has been looked at."""
@@ -67,17 +68,19 @@ class Target:
 
 
 def read(path: Path) -> list[Locked]:
-    """Return the requirements of a lock file, all markers included."""
+    """Return the requirements of a lock file as uv writes it, all markers included."""
     text = re.sub(r"\\\n\s*", "", path.read_text(encoding="utf-8"))
-    found = []
-    for line in text.splitlines():
-        if not line.strip() or line.lstrip().startswith("#"):
-            continue
-        bare, *hashes = re.split(r"\s*--hash=", line.strip())
-        pin, _, marker = bare.partition(";")
-        name, _, version = pin.strip().partition("==")
-        found.append(Locked(canonicalize_name(name), version.strip(), marker.strip(), tuple(hashes)))
-    return found
+    entries = re.findall(r"^([^#\s].*)\n((?:[ \t]*#.*\n)*)", text, flags=re.MULTILINE)
+    return [_entry(line, comments) for line, comments in entries]
+
+
+def _entry(line: str, comments: str) -> Locked:
+    bare, *hashes = re.split(r"\s*--hash=", line.strip())
+    pin, _, marker = bare.partition(";")
+    name, _, version = pin.strip().partition("==")
+    via = re.findall(r"^\s*#\s+(?:via )?([A-Za-z0-9._-]+)(?: \(.*\))?$", comments, flags=re.MULTILINE)
+    parents = tuple(canonicalize_name(parent) for parent in via if parent != "via")
+    return Locked(canonicalize_name(name), version.strip(), marker.strip(), tuple(hashes), parents)
 
 
 def fitting(locked: Iterable[Locked], environment: Mapping[str, str]) -> list[Locked]:
@@ -85,21 +88,20 @@ def fitting(locked: Iterable[Locked], environment: Mapping[str, str]) -> list[Lo
     return [one for one in locked if not one.marker or Marker(one.marker).evaluate(dict(environment))]
 
 
-def needed_by(name: str, environment: Mapping[str, str]) -> set[str]:
-    """Return a distribution's requirements with all that they require, without extras, as installed here.
+def needed_by(project: Path, locked: Iterable[Locked]) -> list[Locked]:
+    """Return those that a project's own dependencies lead to, without its extras.
 
-    Raises
-    ------
-    importlib.metadata.PackageNotFoundError
-        One of them is not installed here: run `make install`.
+    Parameters
+    ----------
+    project : Path
+        The project's ``pyproject.toml``.
+    locked : iterable of Locked
+        Requirements whose markers hold; each knows who asked for it.
     """
-    found: set[str] = set()
-    waiting = [canonicalize_name(name)]
-    while waiting:
-        for text in importlib.metadata.requires(waiting.pop()) or []:
-            wanted = Requirement(text)
-            key = canonicalize_name(wanted.name)
-            if key not in found and (wanted.marker is None or wanted.marker.evaluate(dict(environment))):
-                found.add(key)
-                waiting.append(key)
-    return found
+    dependencies = tomllib.loads(project.read_text(encoding="utf-8"))["project"]["dependencies"]
+    needed = {canonicalize_name(Requirement(text).name) for text in dependencies}
+    waiting = list(locked)
+    while found := [one for one in waiting if one.name in needed or needed & set(one.via)]:
+        needed |= {one.name for one in found}
+        waiting = [one for one in waiting if one.name not in needed]
+    return [one for one in locked if one.name in needed]

@@ -185,6 +185,6 @@ def test_a_locked_line_keeps_its_hashes(lock: ModuleType, tmp_path: Path) -> Non
         "    --hash=sha256:11\n    # via c\n"
     )
     (one,) = lock.read(path)
-    assert one == lock.Locked("a-b", "1.0", "python_version < '3.12'", ("sha256:00", "sha256:11"))
+    assert one == lock.Locked("a-b", "1.0", "python_version < '3.12'", ("sha256:00", "sha256:11"), ("c",))
     assert one.line() == "a-b==1.0 --hash=sha256:00 --hash=sha256:11"
     assert lock.fitting([one], lock.Target("x86_64", "3.13.5").environment()) == []
