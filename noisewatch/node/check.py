@@ -16,6 +16,7 @@ from noisewatch.errors import NoisewatchError
 from noisewatch.evidence.log import verify as verify_log
 from noisewatch.evidence.retention import plan
 from noisewatch.evidence.store import Store
+from noisewatch.node import inspecting
 from noisewatch.node.box import Identity, read_calibration, read_identity
 from noisewatch.node.carriageway import newest as newest_mask
 from noisewatch.node.fit import CheckItem
@@ -76,6 +77,12 @@ def check_quietly(identity: Identity) -> list[CheckItem]:
         ("clock", _clock),
         ("disk", _disk),
         ("carriageway", _carriageway),
+        ("memory", lambda _: inspecting.memory()),
+        ("temperature", lambda _: inspecting.temperature()),
+        ("software", lambda _: inspecting.software()),
+        ("recipients", lambda one: inspecting.recipients(one, utc_now())),
+        ("site", inspecting.place),
+        ("last event", _last_event),
     )
     return [*(_tried(name, part, identity) for name, part in parts), *_signatures(identity)]
 
@@ -143,6 +150,11 @@ def _store(identity: Identity) -> CheckItem:
         limit="0 past their end",
         remedy="noisewatch retention enforce --node NODE" if ended else "",
     )
+
+
+def _last_event(identity: Identity) -> CheckItem:
+    with Store.open(identity.folder / "store", writable=False) as store:
+        return inspecting.last_event(store.list(), utc_now())
 
 
 def _log(identity: Identity) -> CheckItem:

@@ -1,8 +1,8 @@
 """Where a box hangs, and since when: signed records, one a place, never replaced; a move begins a new one.
 
 ``site/0001.json`` with its signature beside it. The newest one counts before ``[site]`` of ``node.toml``,
-which serves as long as there is none. What was calibrated, measured or drawn before a move does not hold after
-it.
+which serves as long as there is none. What was calibrated, measured or drawn before a move does not hold
+after it.
 """
 
 from __future__ import annotations
