@@ -47,9 +47,22 @@ def mounted(image: Path, options: str = OPTIONS) -> Iterator[Path]:
     try:
         yield point
     finally:
-        done = subprocess.run(["umount", str(point)], capture_output=True, check=False)
-        if done.returncode:
+        subprocess.run(["umount", str(point)], check=False, capture_output=True)
+        if point.is_mount():
             subprocess.run(["umount", "-l", str(point)], check=True)
+
+
+@contextmanager
+def again(image: Path) -> Iterator[Path]:
+    """Mount what a disk held at the cut.
+
+    A copy of it: another namespace of this machine may still hold the disk that was shut down, and mounting
+    the same file again would bring that one back, dead.
+    """
+    after = image.with_suffix(".after")
+    shutil.copyfile(image, after)
+    with mounted(after) as point:
+        yield point
 
 
 def break_down(disk: Path) -> None:

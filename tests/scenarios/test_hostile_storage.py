@@ -71,7 +71,7 @@ def test_a_disk_that_turns_read_only_under_a_running_store_is_said_and_read_on(
             powercut.break_down(disk)
             assert "read-only" in begin_is_refused(bench, store).line()
             assert store.read(OLD, "viewing") == ground.ciphertext["viewing"]
-    with powercut.mounted(image) as disk:
+    with powercut.again(image) as disk:
         bench = crashscenes.opened(disk / "place")
         assert crashscenes.check_sealing(ground, bench, acknowledged=0) == "absent"
 
