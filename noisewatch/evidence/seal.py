@@ -13,6 +13,7 @@ Encryption is age v1 (C2SP age) to X25519 recipients.
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -262,8 +263,13 @@ def encrypt(data: bytes, *recipients: str, armored: bool = False) -> bytes:
         keys = [pyrage.x25519.Recipient.from_str(recipient) for recipient in recipients]
     except pyrage.RecipientError as error:
         raise ConfigurationError("is not an age recipient", where="day key") from error
-    sealed: bytes = pyrage.encrypt(data, keys, armored=armored)
-    return sealed
+    if armored:
+        text: bytes = pyrage.encrypt(data, keys, armored=True)
+        return text
+    # streamed: a clip is neither copied on its way in nor grown on its way out
+    sealed = io.BytesIO()
+    pyrage.encrypt_io(io.BytesIO(data), sealed, keys)
+    return sealed.getvalue()
 
 
 def start_of_day(day: date) -> datetime:
