@@ -114,7 +114,7 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     later = folder / "later"
     ignored = shutil.ignore_patterns(".*", "dist", "demo", "notebooks", "bench", "tests", "__pycache__")
     shutil.copytree(ROOT, later, ignore=ignored)
-    replace(later / "pyproject.toml", 'version = "', 'version = "9.')
+    replace(later / "pyproject.toml", '\nversion = "', '\nversion = "9.')
     replace(later / "noisewatch/__init__.py", '__version__ = "', '__version__ = "9.')
     replace(later / "noisewatch/evidence/database.py", "def explain(", MIGRATION)
     built = []
