@@ -26,6 +26,7 @@ import numpy as np
 import pytest
 import traced
 from command import noisewatch
+from image import Disk
 
 from noisewatch.evidence import filed, minutes
 from noisewatch.evidence.custody import open_custody
@@ -53,33 +54,6 @@ def quiet_marks() -> marks.Marks:
 @pytest.fixture(scope="module")
 def loud_marks() -> marks.Marks:
     return marks.of_street(SOUND, FILM, pascal_per_unit=LOUD)
-
-
-class Disk:
-    """A file system of its own; where this user may not mount one, a folder whose files are read instead."""
-
-    def __init__(self, folder: Path) -> None:
-        self.image, self.root = folder / "image", folder / "disk"
-        self.root.mkdir()
-        with self.image.open("wb") as file:
-            file.truncate(48 * 1024 * 1024)
-        subprocess.run(["mkfs.ext4", "-q", "-E", "lazy_itable_init=0", str(self.image)], check=True)
-        mounted = subprocess.run(
-            ["mount", "-o", "loop", str(self.image), str(self.root)], capture_output=True
-        )
-        self.is_mounted = mounted.returncode == 0
-
-    def content(self) -> bytes:
-        """Everything that the disk holds; it is not mounted any more after this."""
-        if not self.is_mounted:
-            return b"".join(path.read_bytes() for path in marks.files_below(self.root))
-        self.close()
-        return self.image.read_bytes()
-
-    def close(self) -> None:
-        if self.is_mounted:
-            subprocess.run(["umount", str(self.root)], check=True)
-            self.is_mounted = False
 
 
 @pytest.fixture
