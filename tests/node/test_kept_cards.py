@@ -1,4 +1,4 @@
-"""A box that opens keeps the card and settings of what it listens for, under the hash that its records name."""
+"""A box that opens keeps the card and settings of each of its signatures, under the hash in its records."""
 
 from __future__ import annotations
 
