@@ -4,9 +4,9 @@
 
     CUSTODY/minutes/BOX/YYYY-MM-DD.csv      minutes that the box sealed with the key of that UTC day
 
-The first line says on which day the file ends, the second names the columns, then one minute a line. A file
-is made anew whenever the box has sealed more of its day; once the day's key has ended it stays as it is until
-its own end, so that a year can be told though no key of it is left.
+The first line says on which day the file ends and of how much it was made, the second names the columns, then
+one minute a line. A file is made anew whenever the box has sealed more of its day; once the day's key has
+ended it stays as it is until its own end, so that a year can be told though no key of it is left.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from noisewatch.evidence.durable import make_folder, read_bounded, remove_durabl
 from noisewatch.evidence.minutes import Minute
 from noisewatch.evidence.told import name_of
 
-_ENDS = re.compile(rb"# ends (\d{4}-\d\d-\d\d)")
+_ENDS = re.compile(rb"# ends (\d{4}-\d\d-\d\d), from (\d+) sealed lines")
 _HEADER = (",".join(minutes.COLUMNS) + "\n").encode()
 _FIRST_LINE = 3
 #: The box's own limit, with room for the last line.
@@ -37,7 +37,7 @@ def folder_of(custody: Custody, node: Path) -> Path:
 
 
 def file_minutes(custody: Custody, node: Path) -> int:
-    """Open and file the minutes of a box or of its copy that are not filed yet; return how many are new.
+    """Open and file the minutes of a box or of its copy that are not filed yet; return how many lines.
 
     Days whose keys have ended are passed over: what was filed of them before stays.
 
@@ -50,7 +50,7 @@ def file_minutes(custody: Custody, node: Path) -> int:
     for day, path in minutes.sealed_files(node / "store"):
         sealed = minutes.sealed_lines(read_bounded(path, max_bytes=_MAX_BYTES), where=path)
         target = folder_of(custody, node) / f"{day.isoformat()}.csv"
-        filed = _rows_of(target).count(b"\n") if target.exists() else 0
+        filed = int(_first_line(target).group(2)) if target.exists() else 0
         if len(sealed) <= filed:
             continue
         try:
@@ -61,7 +61,7 @@ def file_minutes(custody: Custody, node: Path) -> int:
         except MissingInputError:
             continue
         ends_on = day + timedelta(days=min(days for days, _ in opened))
-        head = f"# ends {ends_on.isoformat()}\n".encode() + _HEADER
+        head = f"# ends {ends_on.isoformat()}, from {len(sealed)} sealed lines\n".encode() + _HEADER
         make_folder(target.parent)
         write_atomic(target, head + b"".join(line for _, line in opened))
         new += len(sealed) - filed
@@ -103,8 +103,12 @@ def _rows_of(path: Path) -> bytes:
 
 
 def _ends_on(path: Path) -> date:
+    return date.fromisoformat(_first_line(path).group(1).decode("ascii"))
+
+
+def _first_line(path: Path) -> re.Match[bytes]:
     with path.open("rb") as stream:
-        match = _ENDS.match(stream.readline(64))
+        match = _ENDS.match(stream.readline(128))
     if match is None:
         raise InputError("does not say when it ends", where=path)
-    return date.fromisoformat(match.group(1).decode("ascii"))
+    return match

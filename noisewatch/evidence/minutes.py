@@ -113,9 +113,14 @@ def append(store: Path, minute: Minute, key: DayKey, *, keep_days: int) -> bool:
     InputOutputError
         The disk is full, read-only or broken.
     """
-    text = f"{keep_days} ".encode() + to_line(minute)
+    return append_lines(store, to_line(minute), key, keep_days=keep_days)
+
+
+def append_lines(store: Path, lines: bytes, key: DayKey, *, keep_days: int) -> bool:
+    """Seal whole lines as one, as ``append`` does."""
+    text = f"{keep_days} ".encode() + lines
     text += b" " * (-len(text) % _BLOCK_BYTES)
-    line = base64.b64encode(seal_for_desk(text, key)) + b"\n"
+    sealed = base64.b64encode(seal_for_desk(text, key)) + b"\n"
     folder = levels_folder(store)
     path = folder / sealed_name(key.day)
     make_folder(folder)
@@ -124,9 +129,9 @@ def append(store: Path, minute: Minute, key: DayKey, *, keep_days: int) -> bool:
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         descriptor = os.open(path, flags, 0o600)
         try:
-            if _without_torn_line(descriptor) > MAX_DAY_BYTES:
+            if _without_torn_line(descriptor) + len(sealed) > MAX_DAY_BYTES:
                 return False
-            write_all(descriptor, line)
+            write_all(descriptor, sealed)
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
@@ -153,7 +158,7 @@ def sealed_lines(data: bytes, *, where: str | Path) -> list[bytes]:
 
 
 def opened_line(clear: bytes, *, where: str | Path) -> tuple[int, bytes]:
-    """Return how many days an opened minute is kept, and its line; ``InputError`` where it is none."""
+    """Return how many days what was opened is kept, and its lines; ``InputError`` where it is none."""
     days, _, line = clear.rstrip(b" ").partition(b" ")
     if not days.isdigit() or not line.endswith(b"\n"):
         raise InputError("is not a minute", where=where)
@@ -229,8 +234,14 @@ def _level(text: str) -> float:
 def _without_torn_line(descriptor: int) -> int:
     """Cut what stands after the last newline, as a crash may leave it; return the length."""
     size = os.fstat(descriptor).st_size
-    start = max(0, size - 4096)
-    whole = start + os.pread(descriptor, size - start, start).rfind(b"\n") + 1
+    whole = end = size
+    while end > 0:
+        start = max(0, end - 4096)
+        newline = os.pread(descriptor, end - start, start).rfind(b"\n")
+        whole = start + newline + 1
+        if newline >= 0:
+            break
+        end = start
     if whole < size:
         os.ftruncate(descriptor, whole)
     return whole

@@ -230,6 +230,16 @@ class Store(StoreIndex):
             self._db.table("media").delete_where("event_id = ? and name <> ?", [event_id, RECORD])
             self._set_state(event_id, "lost")
 
+    def replace_record(self, event_id: str, sealed_record: SealedRecord, why: str) -> None:
+        """Put another sealed form of the same record in the place of what is there, and log why."""
+        with self._writing():
+            event = self.get(event_id)
+            files = {RECORD: sealed_record.ciphertext}
+            write_atomic(event.path(RECORD), sealed_record.ciphertext)
+            self._name_files(event.id, files)
+            details = self._about(event.state, files, sealed_record) | history.beginning(event)
+            self._note("alteration", event.id, why, details)
+
     def recover(self) -> tuple[str, ...]:
         """Bring a store that was stopped anywhere back to a whole state; return who lost media."""
         with self._writing(), storage_errors(self.folder):

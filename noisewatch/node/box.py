@@ -12,7 +12,7 @@ from noisewatch.acoustics.calibration import CalibrationState, calibration_state
 from noisewatch.acoustics.correction import Correction
 from noisewatch.capture.clock import system_clock_state, utc_now
 from noisewatch.errors import AnswerIsNo, ConfigurationError
-from noisewatch.evidence import minutes
+from noisewatch.evidence import clearing, minutes
 from noisewatch.evidence.calibration_store import (
     calibration_folder,
     list_calibrations,
@@ -144,6 +144,19 @@ class Box:
         self._stack = ExitStack()
         self.log = EventLog.open(identity.folder / "log" / "node.jsonl", signer=identity.signer)
         self.store = self._stack.enter_context(Store.open(identity.folder / "store", log=self.log))
+        self._seal_what_is_clear()
+
+    def _seal_what_is_clear(self) -> None:
+        """Seal what an older noisewatch left in the clear; the log says of what."""
+        key = self.identity.day_keys.for_day(utc_now().astimezone(UTC).date())
+        clearing.seal_records(self.store, key)
+        days = clearing.seal_minutes(self.store.folder, key, keep_days=self.config.retention.minutes_days)
+        if days:
+            why = "one-minute levels lay in the clear: sealed"
+            details = {"days": [*days]}
+            self.log.append(
+                LogEntry("noisewatch", "alteration", "one-minute levels", why, utc_now(), details)
+            )
 
     def housekeep(self) -> None:
         """Enforce retention of events and of the one-minute levels."""
