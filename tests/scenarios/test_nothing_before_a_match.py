@@ -38,7 +38,11 @@ LENGTH_S = 24.0
 #: At this scale the sample's exhaust is an event; at the other everything is 60 dB below and nothing matches.
 LOUD, QUIET = 20.0, 0.02
 
-WRITTEN_OUTSIDE_EVENTS = ("log/node.jsonl", "log/.node.jsonl.checkpoint.", "store/events.db", "store/levels/")
+WRITTEN_OUTSIDE_EVENTS = (
+    *("log/node.jsonl", "log/.node.jsonl.checkpoint.", "store/events.db", "store/levels/"),
+    # the public card and rules of each signature that listens, by its hash
+    "signatures/",
+)
 #: SQLite's pages, a checkpoint an hour, a line a minute.
 BYTES_A_RUN, BYTES_A_MINUTE = 120_000, 40_000
 #: What is written of an event, under the temporary name of each file.
