@@ -64,7 +64,9 @@ def install(
     lines += done
     if not (node / "node.toml").exists():
         lines.append(f"next: sudo -u noisewatch -- noisewatch init {node} --bundle FILE")
-    lines.append("start it with: sudo systemctl start noisewatch; look at it with: noisewatch status")
+    lines.append(
+        "start it with: sudo systemctl restart noisewatch; look at it with: systemctl status noisewatch"
+    )
     document = {"files": [str(path) for path in files], "done": done, "node": str(node)}
     emit(document, as_json=as_json, human="\n".join(lines))
 

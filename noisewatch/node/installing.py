@@ -201,7 +201,10 @@ def tell_system() -> list[str]:
 def _run(command: Sequence[str]) -> None:
     if shutil.which(command[0]) is None:
         raise UnavailableError("this program is needed", where=command[0], remedy="install systemd")
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=TIMEOUT_S)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=TIMEOUT_S)
+    except subprocess.TimeoutExpired as error:
+        raise UnavailableError(f"did not answer within {TIMEOUT_S:g} s", where=" ".join(command)) from error
     if done.returncode != 0:
         said = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
         raise UnavailableError(f"did not do its part: {said}", where=" ".join(command))

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from command import noisewatch
 
-from noisewatch.errors import ConfigurationError, UsageError
+from noisewatch.errors import ConfigurationError, UnavailableError, UsageError
 from noisewatch.node import installing
 from noisewatch.node.installing import DEFAULT_NODE, Wanted, system_files, unit_text, wanted
 
@@ -211,3 +211,20 @@ def test_only_root_installs_a_service(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_user_of_the_service_is_in_the_groups_of_microphones_and_cameras() -> None:
     text = system_files(Wanted(COMMAND))[Path("/etc/sysusers.d/noisewatch.conf")]
     assert re.findall(r"^m noisewatch (\w+)$", text, flags=re.MULTILINE) == ["audio", "video"]
+
+
+def test_a_program_of_the_system_that_refuses_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("systemd-sysusers", "systemctl", "udevadm"):
+        program = tmp_path / name
+        program.write_text(f"#!/bin/sh\necho {name} $* >> {tmp_path}/called\n")
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert any("will start" in words or "starts with" in words for words in installing.tell_system())
+    called = (tmp_path / "called").read_text().splitlines()
+    assert called[0] == "systemd-sysusers noisewatch.conf"
+    assert called[-1] == "systemctl enable noisewatch.service"
+    (tmp_path / "systemctl").write_text("#!/bin/sh\necho 'Unit is masked.' >&2\nexit 1\n")
+    with pytest.raises(UnavailableError, match=r"systemctl .*Unit is masked"):
+        installing.tell_system()
