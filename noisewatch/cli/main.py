@@ -24,6 +24,7 @@ PERSONS = (
     "signatures",
     "corpus",
     "models",
+    "street",
     "officer",
     "custodian",
     "data_protection",
