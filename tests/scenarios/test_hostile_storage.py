@@ -158,3 +158,16 @@ def test_a_package_in_a_folder_that_everybody_may_write_to_is_for_its_owner_alon
         os.umask(before)
     modes = {path.stat().st_mode & 0o777 for path in (made, *made.rglob("*"))}
     assert modes == {0o600, 0o700}
+
+
+def test_a_box_that_was_off_for_31_days_erases_all_that_has_ended_at_once(bench: Bench) -> None:
+    now = datetime.now(UTC)
+    with bench.store() as store:
+        assert (
+            retention.enforce(store, bench.log(), now, synchronised=True, boottime_s=900_000.0).erased == ()
+        )
+        later = now + timedelta(days=31)
+        done = retention.enforce(store, bench.log(), later, synchronised=True, boottime_s=5.0)
+        assert (done.erased, done.unproven, done.now) == ((OLD,), (), later)
+        assert store.list() == ()
+        assert store.traces_of(OLD) == ()
