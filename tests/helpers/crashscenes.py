@@ -244,6 +244,8 @@ def recovery_work(bench: Bench) -> crash.Work:
     def work(board: crash.Board) -> None:
         with bench.store() as store:
             expect(store.list(), "the old event is there")
+        # SQLite may bear a fault at its last checkpoint: the index is whole without it
+        board.acknowledge()
 
     return work
 
@@ -343,9 +345,7 @@ _DRAWN = Drawn()
 
 def draw_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let exports of this test draw once; ``data/`` is the same in every export, which other tests show."""
-    from noisewatch.evidence import film, plots, report
+    from noisewatch.evidence import payload
 
     monkeypatch.setattr(sys.modules[__name__], "_DRAWN", Drawn())
-    for module, start in ((film, "read_film"), (plots, "plot_"), (report, "make_report")):
-        for name in [one for one in vars(module) if one.startswith(start)]:
-            monkeypatch.setattr(module, name, _DRAWN.once(name, getattr(module, name)))
+    monkeypatch.setattr(payload, "make_payload", _DRAWN.once("make_payload", payload.make_payload))
