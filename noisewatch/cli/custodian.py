@@ -238,9 +238,9 @@ def expire(
     \b
     Example: noisewatch custody expire --custody custody
     """
-    from datetime import date
+    from datetime import UTC, date, datetime
 
-    from noisewatch.evidence import custody, keyring
+    from noisewatch.evidence import custody, filed, keyring
     from noisewatch.evidence.request import check_reason
 
     opened = custody.open_custody(custody_folder)
@@ -251,6 +251,7 @@ def expire(
     why = check_reason(reason) if early else None
     taken, refused = ([], []) if merge is None else keyring.merge(opened.keyring, merge)
     ended = custody.expire(opened, also=early, why=why)
+    filed.end(opened, now=datetime.now(UTC))
     document = {
         "ended": [one.isoformat() for one in ended],
         "taken": [one.isoformat() for one in taken],

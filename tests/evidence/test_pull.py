@@ -217,7 +217,6 @@ def test_a_folder_that_holds_something_else_is_refused(place: sealed.Place, copy
         ),
         *(
             "store/clips/2026-03-01/../ev-1/event.age",
-            "store/clips/2026-03-01/ev-1234/event.json",
             "store/clips/2026-03-01/ev-1234/node.key",
         ),
         *(
