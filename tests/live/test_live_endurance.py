@@ -1,0 +1,31 @@
+"""A sample of the endurance run: a quarter of an hour of street at 25 times its pace, with faults.
+
+The week: ``.venv/bin/python bench/endurance.py`` (about 100 minutes).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.live
+BENCH = Path(__file__).resolve().parents[2] / "bench" / "endurance.py"
+
+
+def test_faults_lose_no_acknowledged_event_and_stand_in_the_journal(tmp_path: Path) -> None:
+    if os.getuid() != 0:
+        pytest.skip("a disk of its own needs root")
+    spec = importlib.util.spec_from_file_location("endurance", BENCH)
+    assert spec is not None
+    assert spec.loader is not None
+    bench = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(bench)
+    found = bench.endure(tmp_path, hours=0.25, pace=25.0, seed=3, per_hour=30.0)
+    assert found["acknowledged_and_lost"] == []
+    assert found["log_valid"], found["log_problems"]
+    assert sum(found["faults"].values()) >= 3, found
+    assert found["faults_not_in_journal"] == [], found
+    assert found["journal"]["start"] >= 1
