@@ -30,7 +30,7 @@ from noisewatch.evidence.contents import (
     REQUEST,
     REQUEST_SIGNATURE,
 )
-from noisewatch.evidence.durable import fsync_folder, storage_errors, write_atomic
+from noisewatch.evidence.durable import fsync_folder, make_folder, storage_errors, write_atomic
 from noisewatch.evidence.stamp import ROOT
 
 
@@ -198,8 +198,8 @@ def _fill(folder: Path, files: Mapping[str, bytes]) -> None:
     folders = {folder}
     for path in sorted(files):
         parent = (folder / path).parent
-        with storage_errors(parent):
-            parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # each folder on the way, whatever the umask: mkdir(parents=True) gives its mode to the last alone
+        make_folder(parent)
         write_atomic(folder / path, files[path])
         folders.add(parent)
     for made in sorted(folders, reverse=True):
