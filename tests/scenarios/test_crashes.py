@@ -22,9 +22,6 @@ import pytest
 from noisewatch.evidence import durable
 from noisewatch.evidence.store import Store
 
-#: Where nothing waits for a disk; what a crash leaves is the same.
-QUICK = Path("/dev/shm")  # noqa: S108 - pytest makes its own folder in it
-
 
 @dataclass(frozen=True)
 class Case:
@@ -39,11 +36,8 @@ class Case:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    made = tmp_path_factory.mktemp("crashes")
-    quick = QUICK / f"noisewatch-{made.parent.name}-{made.name}" if QUICK.is_dir() else made
-    quick.mkdir(exist_ok=True, mode=0o700)
-    yield quick
-    shutil.rmtree(quick)
+    with crash.quick_folder(tmp_path_factory.mktemp("crashes")) as quick:
+        yield quick
 
 
 @pytest.fixture(scope="module")
@@ -167,7 +161,7 @@ def test_without_recovery_a_kill_leaves_an_event_that_is_half(
 ) -> None:
     """The negative control: the checks see a store that was not recovered."""
     monkeypatch.setattr(Store, "recover", lambda self: ())
-    for point in (crash.Point("rename", 6), crash.Point("rename", 11)):
+    for point in (crash.Point("rename", 4), crash.Point("rename", 8)):
         with pytest.raises(AssertionError, match=r"pending|half|temporary"):
             strike(sealing, point)
 
