@@ -264,7 +264,11 @@ def test_without_a_viewing_copy_the_original_stays_and_the_record_says_why(
     assert [part["name"] for part in record["media"]] == ["original", "levels"]  # type: ignore[attr-defined, index]
     stored = stored_event(bench, event_id)
     assert stored.is_sealed
-    assert sorted(path.name for path in stored.folder.glob("*.age")) == ["levels.age", "original.age"]
+    assert sorted(path.name for path in stored.folder.iterdir()) == [
+        "event.age",
+        "levels.age",
+        "original.age",
+    ]
     with Store.open(bench / "node" / "store", writable=False) as store, pytest.raises(MissingInputError):
         store.read(event_id, "viewing")
 
