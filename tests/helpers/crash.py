@@ -10,13 +10,15 @@ from __future__ import annotations
 import mmap
 import os
 import re
+import shutil
 import signal
 import subprocess
 import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -39,6 +41,8 @@ KILL, FULL, BROKEN = "kill", "ENOSPC", "EIO"
 FAULTS = (KILL, FULL, BROKEN)
 _EFFECT = {KILL: "signal=KILL", FULL: "error=ENOSPC", BROKEN: "error=EIO"}
 _BOARD_BYTES = 16 * 1024
+#: A file system in memory.
+QUICK = Path("/dev/shm")  # noqa: S108 - each test makes a folder of its own in it
 
 
 @dataclass(frozen=True)
@@ -169,6 +173,17 @@ def _attach(
             return tracer
         time.sleep(0.002)
     raise AssertionError("strace did not attach")
+
+
+@contextmanager
+def quick_folder(made: Path) -> Iterator[Path]:
+    """Yield a folder in memory, where nothing waits for a disk; what a crash leaves there is the same."""
+    quick = QUICK / f"noisewatch-{os.getpid()}-{made.name}" if QUICK.is_dir() else made
+    quick.mkdir(exist_ok=True, mode=0o700)
+    try:
+        yield quick
+    finally:
+        shutil.rmtree(quick)
 
 
 def points_of(calls: Mapping[str, int], faults: Sequence[str] = FAULTS) -> list[Point]:

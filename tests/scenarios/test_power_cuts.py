@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,8 +34,9 @@ class Case:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("power")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    with crash.quick_folder(tmp_path_factory.mktemp("power")) as quick:
+        yield quick
 
 
 @pytest.fixture(scope="module")
@@ -70,12 +71,12 @@ def purging(folder: Path, ground: crashscenes.Ground) -> Case:
 
 
 @pytest.fixture
-def exporting(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Case:
+def exporting(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Case:
     """A custody machine that exports an event."""
     crashscenes.draw_once(monkeypatch)
-    counter = crashscenes.make_counter(tmp_path)
-    crashscenes.export_once(counter.copy(tmp_path / "drawn"))
-    image = tmp_path / "exporting.disk"
+    counter = crashscenes.make_counter(folder)
+    crashscenes.export_once(counter.copy(folder / "drawn"))
+    image = folder / "exporting.disk"
     powercut.make_disk(image, counter.folder)
     return Case(image, crashscenes.export_work, crashscenes.check_export)
 
@@ -107,7 +108,7 @@ def sweep(case: Case, *, cuts: int, title: str) -> Counter[str]:
     points: list[crash.Point | None] = [*crash.points_of(calls_of(case), [crash.KILL])]
     chosen = [points[number * len(points) // (cuts - 3)] for number in range(cuts - 3)] + [None] * 3
     states: Counter[str] = Counter()
-    for number, point in enumerate(chosen):
+    for number, point in enumerate(chosen, start=1):
         reached = powercut.REACHED[number % 3]
         try:
             states[cut_at(case, point, reached=reached, seed=number)] += 1
@@ -115,7 +116,8 @@ def sweep(case: Case, *, cuts: int, title: str) -> Counter[str]:
             raise AssertionError(
                 f"{title}: power cut at {point}, {reached} reached the disk: {error}"
             ) from error
-    print(f"\n{title}: {cuts} power cuts, states after power came back: {dict(states)}")
+        if number % 10 == 0 or number == cuts:
+            print(f"\n{title}: {number} power cuts, states after power came back: {dict(states)}", flush=True)
     return states
 
 
@@ -172,12 +174,12 @@ def test_seventy_power_cuts_while_exporting(exporting: Case) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_forty_power_cuts_while_recovering_from_a_power_cut(
-    sealing: Case, ground: crashscenes.Ground, tmp_path: Path
+    sealing: Case, ground: crashscenes.Ground, folder: Path
 ) -> None:
     acknowledged = 0
     states: Counter[str] = Counter()
     for number, call in enumerate(("rename", "fdatasync", "fsync", "pwrite64")):
-        image = tmp_path / f"{call}.disk"
+        image = folder / f"{call}.disk"
         shutil.copyfile(sealing.image, image)
         with powercut.mounted(image) as disk:
             ended = crash.run(
