@@ -251,6 +251,7 @@ def play_events(
     ):
         time.sleep(0.5)
     after, wall_s = used(pid), time.monotonic() - started
+    time.sleep(5.0)  # the last record is written after its viewing copy
     events = witness.close()
     return {
         "events": events,
