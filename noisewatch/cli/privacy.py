@@ -103,6 +103,7 @@ def dpia(
     from noisewatch.evidence import dpia as paper
     from noisewatch.evidence.deployment import LANGUAGES
     from noisewatch.evidence.durable import write_atomic
+    from noisewatch.evidence.measured import measured
 
     language = _language(lang, LANGUAGES)
     deployment = _deployment(node, custody, details)
@@ -119,7 +120,7 @@ def dpia(
                 {"question": a.question, "text": a.text, "items": list(a.items), "blank": a.is_blank}
                 for a in answers
             ],
-            "measured": paper.measured(language, live),
+            "measured": measured(language, live),
             "blanks": list(deployment.blanks()),
             "pia": None if pia is None else str(pia),
         },
