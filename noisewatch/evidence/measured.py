@@ -73,4 +73,9 @@ def _of_bench(key: str) -> tuple[str, str]:
 def _speakers(rates: Mapping[str, Any] | None) -> str:
     if rates is None or _ENCODER not in rates:
         return ""
-    return f"{rates[_ENCODER]['treated']:.1%} ({_ENCODER}, {rates['people']['speakers']} speakers)"
+    found, known = rates[_ENCODER], ""
+    if "recognised throughout" in found:
+        known = (
+            f"; {found['recognised throughout']:.1%} of a voice alone in which a signature matched throughout"
+        )
+    return f"{found['treated']:.1%} ({_ENCODER}, {rates['people']['speakers']} speakers{known})"

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from noisewatch.privacy.speech import METHOD
+
 ROOT = Path(__file__).resolve().parents[2]
 SOUNDS = ROOT / "docs" / "sounds"
 SPEC = importlib.util.spec_from_file_location("privacy_sounds", ROOT / "scripts" / "privacy-sounds.py")
@@ -40,6 +42,12 @@ def test_before_is_what_the_simulation_makes_and_after_is_not(name: str) -> None
     assert np.sqrt(np.mean(after**2)) == pytest.approx(np.sqrt(np.mean(before**2)), rel=1.0)
     if name == "voices":
         assert abs(likeness(made, after)) < 0.3  # a held note of the synthetic voice may pass as a tone
+
+
+def test_the_sounds_were_made_by_the_method_that_runs() -> None:
+    made_by = {soundfile.SoundFile(path).comment for path in SOUNDS.iterdir()}
+    assert made_by == {METHOD}
+    assert METHOD in (ROOT / "docs" / "privacy.md").read_text()
 
 
 def test_the_script_makes_the_files_anew(tmp_path: Path) -> None:
