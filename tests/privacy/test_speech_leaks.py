@@ -19,6 +19,7 @@ from scipy import signal
 from noisewatch.privacy.bandnoise import Recipe
 from noisewatch.privacy.level import a_weighted, fast_energy
 from noisewatch.privacy.speech import destroy_voices
+from noisewatch.simulation.library import synthetic_clip
 from noisewatch.simulation.voices import SPEAKERS, speak
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "bench"))
@@ -67,6 +68,17 @@ def test_a_voice_over_noise_is_not_intelligible_and_never_clearer_than_before(vo
         mix = voice + street * 10.0 ** (-snr_db / 20.0)
         before, after = clarity(voice, mix), clarity(voice, treated(mix))
         assert after[0] <= min(before[0], limit), f"{snr_db} dB"
+
+
+def test_a_voice_under_an_exhaust_that_was_recognised_throughout_is_not_intelligible(voice: Array) -> None:
+    made, _ = synthetic_clip("sport-exhaust", seed=5, rate_hz=16_000, seconds=voice.size / RATE_HZ)
+    engine = signal.resample_poly(made.astype(np.float64), 5, 8)
+    mix = voice + engine[: voice.size] * np.sqrt(np.mean(voice**2) / np.mean(engine**2))
+    samples = mix.astype(np.float32)[np.newaxis]
+    sealed = destroy_voices(
+        samples, rate_hz=RATE_HZ, entropy=os.urandom(32), recognised=[(0.0, voice.size / RATE_HZ)]
+    ).samples[0]
+    assert not leaks(voice, sealed.astype(np.float64))
 
 
 @pytest.mark.parametrize("name", ATTACKS)
