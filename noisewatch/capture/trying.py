@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -132,6 +131,9 @@ def try_picture(video: VideoSource, *, seconds: float) -> PictureSeen | None:
 
 def summarise_picture(packets: list[VideoPacket]) -> PictureSeen | None:
     """Return the figures of some packets; None where none of them can be decoded."""
+    # a running node takes only a constant from here, and needs no 30 MB of OpenCV for that
+    import cv2
+
     if not packets:
         return None
     pictures: list[NDArray[np.float64]] = []
