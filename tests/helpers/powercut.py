@@ -13,6 +13,7 @@ from __future__ import annotations
 import fcntl
 import os
 import random
+import secrets
 import shutil
 import struct
 import subprocess
@@ -41,7 +42,7 @@ def make_disk(image: Path, content: Path) -> None:
 @contextmanager
 def mounted(image: Path, options: str = OPTIONS) -> Iterator[Path]:
     """Mount a disk beside its image."""
-    point = image.with_suffix(".mounted")
+    point = image.with_name(f"{image.name}.mounted")
     point.mkdir(exist_ok=True)
     subprocess.run(["mount", "-o", options, str(image), str(point)], check=True)
     try:
@@ -53,15 +54,24 @@ def mounted(image: Path, options: str = OPTIONS) -> Iterator[Path]:
 
 
 @contextmanager
-def again(image: Path) -> Iterator[Path]:
-    """Mount what a disk held at the cut.
+def copied(image: Path) -> Iterator[Path]:
+    """Yield a copy of a disk under a name that no disk had before, and remove it at the end.
 
-    A copy of it: another namespace of this machine may still hold the disk that was shut down, and mounting
-    the same file again would bring that one back, dead.
+    Another namespace of this machine may still hold a disk that was mounted and shut down: to mount the same
+    file again would bring that one back as it was.
     """
-    after = image.with_suffix(".after")
-    shutil.copyfile(image, after)
-    with mounted(after) as point:
+    copy = image.with_name(f"{image.name}-{secrets.token_hex(6)}")
+    shutil.copyfile(image, copy)
+    try:
+        yield copy
+    finally:
+        copy.unlink()
+
+
+@contextmanager
+def again(image: Path) -> Iterator[Path]:
+    """Mount what a disk held at the cut, as a copy."""
+    with copied(image) as copy, mounted(copy) as point:
         yield point
 
 

@@ -85,21 +85,18 @@ def cut_at(
     case: Case, point: crash.Point | None, *, reached: str, seed: int = 0, pretend: Sequence[str] = ()
 ) -> str:
     """Cut the power at a point of the work, or right after it; return the state after power came back."""
-    image = case.image.with_suffix(".cut")
-    shutil.copyfile(case.image, image)
-    with powercut.mounted(image) as disk:
-        work = case.work(disk / "place")
-        ended = crash.run(
-            work, point, pretend=pretend, after=lambda: powercut.cut(disk, reached=reached, seed=seed)
-        )
-    with powercut.again(image) as disk:
-        return case.check(disk / "place", ended.acknowledged)
+    with powercut.copied(case.image) as image:
+        with powercut.mounted(image) as disk:
+            work = case.work(disk / "place")
+            ended = crash.run(
+                work, point, pretend=pretend, after=lambda: powercut.cut(disk, reached=reached, seed=seed)
+            )
+        with powercut.again(image) as disk:
+            return case.check(disk / "place", ended.acknowledged)
 
 
 def calls_of(case: Case) -> Counter[str]:
-    image = case.image.with_suffix(".counted")
-    shutil.copyfile(case.image, image)
-    with powercut.mounted(image) as disk:
+    with powercut.again(case.image) as disk:
         return crash.run(case.work(disk / "place"), watch=crash.CALLS).calls
 
 
