@@ -121,11 +121,16 @@ def show(
 def score(
     files: Annotated[list[str], typer.Argument(help="Sound or video files.")],
     signature: SignatureOption = "exhaust",
+    treated: Annotated[
+        bool, typer.Option("--treated", help="Voices were destroyed; known of clips with event.json beside.")
+    ] = False,
     jobs: JobsOption = None,
     dask: DaskOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Say how probable a signature is in each file, and in each second of it.
+
+    What the destruction of voices takes of a clip is given back to the file's probability.
 
     \b
     Example: noisewatch signatures score street.wav --signature exhaust --json
@@ -136,7 +141,9 @@ def score(
     with work_on(dask, 1 if len(files) == 1 and jobs is None else jobs) as processes:
         running = joblib.Parallel(n_jobs=processes, return_as="generator")(
             # a worker on another machine stands in another folder
-            joblib.delayed(_score_file)(file if dask is None else str(Path(file).resolve()), str(find))
+            joblib.delayed(_score_file)(
+                file if dask is None else str(Path(file).resolve()), str(find), treated
+            )
             for file in files
         )
         for file, found in zip(files, running, strict=True):
@@ -300,11 +307,12 @@ def _write_report(
     write_atomic(path, page, mode=0o644)
 
 
-def _score_file(file: str, signature: str) -> dict[str, Any]:
+def _score_file(file: str, signature: str, is_treated: bool) -> dict[str, Any]:
     """Score one file; the work of one process, on one thread so that sums have one order everywhere."""
     from threadpoolctl import threadpool_limits
 
     from noisewatch.errors import InputError
+    from noisewatch.recognition.decision import treated_probability
     from noisewatch.recognition.score import Scorer, file_probability
     from noisewatch.recognition.signature import find_signature, load_signature
 
@@ -316,20 +324,33 @@ def _score_file(file: str, signature: str) -> dict[str, Any]:
     if not scores:
         raise InputError("too short to score", where=file, remedy="give 0.2 s or more")
     probability = file_probability(scores)
+    if is_treated := is_treated or _says_treated(Path(file).with_name("event.json")):
+        probability = treated_probability(probability)
     return {
         "file": file,
         "signature": loaded.name,
         "version": loaded.version,
         "probability": probability,
         "match": probability >= loaded.threshold,
+        **({"treated": True} if is_treated else {}),
         "windows": [
             {"start_s": item.start_sample / item.rate_hz, "probability": item.probability} for item in scores
         ],
     }
 
 
+def _says_treated(record: Path) -> bool:
+    """Return whether a package's record, beside a clip, says that voices were destroyed in it."""
+    from noisewatch.evidence.jsonform import bytes_to_document
+
+    if not record.is_file():
+        return False
+    privacy = bytes_to_document(record.read_bytes(), where=record).get("privacy")
+    return isinstance(privacy, dict) and str(privacy.get("voices", "none")) != "none"
+
+
 def _scores_in_words(document: dict[str, Any]) -> str:
-    said = "match" if document["match"] else "no match"
+    said = ("match" if document["match"] else "no match") + ", treated" * ("treated" in document)
     return f"{document['file']}: {document['signature']} {document['probability']:.3f} ({said})\n" + table(
         ["second", "probability"],
         [(f"{window['start_s']:.1f}", f"{window['probability']:.3f}") for window in document["windows"]],

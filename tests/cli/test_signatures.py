@@ -14,7 +14,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from noisewatch.recognition.decision import treated_probability
 from noisewatch.recognition.signature import find_signature, load_signature
+from noisewatch.simulation.library import synthetic_clip
 
 RATE_HZ = 16_000
 
@@ -59,6 +61,22 @@ def test_score_prints_the_keys_of_the_contract_one_line_a_file(tmp_path: Path) -
         assert document["match"] is (document["probability"] >= shipped.threshold)
         assert all(set(window) == {"start_s", "probability"} for window in document["windows"])
     assert [window["start_s"] for window in documents[0]["windows"]] == [0.0, 0.5, 1.0, 1.5]
+
+
+def test_a_clip_whose_record_says_that_voices_were_destroyed_gets_back_what_that_took(tmp_path: Path) -> None:
+    samples, _ = synthetic_clip("sport-exhaust", seed=4, rate_hz=RATE_HZ, seconds=3.0)
+    for name in ("plain", "package"):
+        (tmp_path / name).mkdir()
+        soundfile.write(str(tmp_path / name / "clip.wav"), samples / np.abs(samples).max() / 2, RATE_HZ)
+    (tmp_path / "package" / "event.json").write_text('{"privacy": {"voices": "band-noise-and-orders-4"}}')
+    files = [tmp_path / name / "clip.wav" for name in ("plain", "package")]
+    done = noisewatch("signatures", "score", *files, "--json")
+    assert done.returncode == 0, done.stderr
+    plain, package = (json.loads(line) for line in done.stdout.splitlines())
+    assert "treated" not in plain
+    assert package["treated"] is True
+    assert package["probability"] == pytest.approx(treated_probability(plain["probability"]))
+    assert package["windows"] == plain["windows"]
 
 
 @pytest.mark.parametrize(
