@@ -34,4 +34,6 @@ def made_event(number: int = 0) -> Event:
 
 def made_hour(start: datetime) -> Hour:
     """One hour of an ordinary street."""
-    return Hour(start, 3600.0, 61.23, 68.0, 91.2, 64.0, 48.0, is_calibrated=True, counts={"car": 400, "exhaust": 9})
+    return Hour(
+        start, 3600.0, 61.23, 68.0, 91.2, 64.0, 48.0, is_calibrated=True, counts={"car": 400, "exhaust": 9}
+    )
