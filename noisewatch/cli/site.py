@@ -56,9 +56,7 @@ def move(
     street: Annotated[str, typer.Option(help="Street, without a house number.")] = "",
     lane: Annotated[
         list[float] | None,
-        typer.Option(
-            help="Metres from the microphone to the middle of a lane; repeat per lane."
-        ),
+        typer.Option(help="Metres from the microphone to the middle of a lane; repeat per lane."),
     ] = None,
     position: Annotated[
         str, typer.Option(help='Latitude and longitude in degrees, as "50.9653,5.5005".', show_default=False)
