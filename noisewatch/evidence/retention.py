@@ -52,11 +52,15 @@ class Enforcement:
 
 @dataclass(frozen=True, slots=True)
 class ClockFloor:
-    """A moment that has certainly passed, and the uptime and boot at which that was known."""
+    """A moment that has certainly passed, and the uptime and boot at which that was known.
+
+    ``believed`` is what was taken for now at that uptime; it may stand on a clock that nothing kept.
+    """
 
     utc: datetime
     boot_id: str
     boottime_s: float
+    believed: datetime
 
 
 def expires_at(
@@ -137,9 +141,10 @@ def advance(
 ) -> tuple[ClockFloor, datetime]:
     """Return the new floor, and the moment that retention takes for now.
 
-    A clock that was set back lengthens nothing: within one boot the floor grows with the uptime, after a boot
-    it stands where it stood. A clock that is ahead is believed for the decision, which at worst ends a clip
-    too early, but it lifts the floor only when it is synchronised.
+    A clock that was set back lengthens nothing: within one boot the time grows with the uptime, after a boot
+    it stands where it stood. A clock that jumps ahead within a boot is believed only when it is synchronised,
+    for the uptime says how long it was: nothing is destroyed early. After a boot nothing else tells how long
+    the box was off, so the clock is believed for that boot, synchronised or not, without lifting the floor.
 
     Parameters
     ----------
@@ -149,12 +154,25 @@ def advance(
         The clock now, which boot this is, and the seconds since it.
     synchronised : bool
         Whether the clock is synchronised to a source.
+
+    Examples
+    --------
+    >>> at = datetime(2026, 6, 1, tzinfo=UTC)
+    >>> floor, _ = advance(None, wall=at, boot_id="a", boottime_s=0.0, synchronised=True)
+    >>> far = at + timedelta(days=40)
+    >>> print(advance(floor, wall=far, boot_id="a", boottime_s=3600.0, synchronised=False)[1])
+    2026-06-01 01:00:00+00:00
     """
     if floor is None:
-        return ClockFloor(wall, boot_id, boottime_s), wall
-    elapsed_s = boottime_s - floor.boottime_s if boot_id == floor.boot_id else 0.0
-    lowest = floor.utc + timedelta(seconds=max(0.0, elapsed_s))
-    return ClockFloor(max(lowest, wall) if synchronised else lowest, boot_id, boottime_s), max(lowest, wall)
+        return ClockFloor(wall, boot_id, boottime_s, believed=wall), wall
+    is_same_boot = boot_id == floor.boot_id
+    elapsed = timedelta(seconds=max(0.0, boottime_s - floor.boottime_s) if is_same_boot else 0.0)
+    lowest = floor.utc + elapsed
+    if synchronised:
+        now = max(lowest, wall)
+        return ClockFloor(now, boot_id, boottime_s, believed=now), now
+    now = max(lowest, floor.believed + elapsed if is_same_boot else wall)
+    return ClockFloor(lowest, boot_id, boottime_s, believed=now), now
 
 
 def enforce(
@@ -240,7 +258,12 @@ def _effective_now(store: Store, wall: datetime, *, synchronised: bool, boottime
     floor, now = advance(
         _read_floor(store), wall=wall, boot_id=boot_id, boottime_s=boottime_s, synchronised=synchronised
     )
-    document = {"utc": floor.utc, "boot_id": floor.boot_id, "boottime_s": floor.boottime_s}
+    document = {
+        "utc": floor.utc,
+        "boot_id": floor.boot_id,
+        "boottime_s": floor.boottime_s,
+        "believed": floor.believed,
+    }
     store.keep_state(_FLOOR, document)
     return now
 
@@ -251,7 +274,9 @@ def _read_floor(store: Store) -> ClockFloor | None:
         return None
     try:
         utc, boot_id = utc_moment(document["utc"]), str(document["boot_id"])
-        return ClockFloor(utc, boot_id, float(document["boottime_s"]))
+        # a floor of an older version believed nothing else
+        believed = utc_moment(document.get("believed", document["utc"]))
+        return ClockFloor(utc, boot_id, float(document["boottime_s"]), believed)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError("does not hold the floor of the retention clock", where=store.folder) from error
 

@@ -134,7 +134,7 @@ def test_no_jump_of_an_unsynchronised_clock_makes_retention_slower_than_the_upti
 ) -> None:
     wall, boottime_s, boot = datetime(2026, 6, 1, tzinfo=UTC), 100.0, 0
     floor, now = retention.advance(None, wall=wall, boot_id="0", boottime_s=boottime_s, synchronised=False)
-    lived = timedelta()
+    lived, before = timedelta(), now
     for kind, seconds, jump in steps:
         if kind == "run":
             wall, boottime_s, lived = (
@@ -149,24 +149,49 @@ def test_no_jump_of_an_unsynchronised_clock_makes_retention_slower_than_the_upti
         floor, now = retention.advance(
             floor, wall=wall, boot_id=str(boot), boottime_s=boottime_s, synchronised=False
         )
-        assert now >= wall
         assert now >= datetime(2026, 6, 1, tzinfo=UTC) + lived
+        if kind == "boot":
+            assert now >= wall, "nothing else tells how long the box was off"
+        if kind == "jump":
+            assert now == before, "a jump is no time that has passed"
+        before = now
         assert floor.utc <= datetime(2026, 6, 1, tzinfo=UTC) + lived, "an untrusted clock lifted the floor"
 
 
 def test_a_clock_set_back_40_days_within_a_boot_gains_nothing() -> None:
     start = datetime(2026, 6, 1, tzinfo=UTC)
-    floor = ClockFloor(start, "boot", 0.0)
+    floor = ClockFloor(start, "boot", 0.0, start)
     back = start - timedelta(days=40)
     _, now = retention.advance(floor, wall=back, boot_id="boot", boottime_s=86400.0, synchronised=False)
     assert now == start + timedelta(days=1)
+
+
+def test_a_clock_set_ahead_40_days_within_a_boot_destroys_nothing_until_it_is_kept() -> None:
+    start = datetime(2026, 6, 1, tzinfo=UTC)
+    ahead = start + timedelta(days=40)
+    floor = ClockFloor(start, "boot", 0.0, start)
+    floor, now = retention.advance(floor, wall=ahead, boot_id="boot", boottime_s=3600.0, synchronised=False)
+    assert now == start + timedelta(hours=1)
+    _, now = retention.advance(floor, wall=ahead, boot_id="boot", boottime_s=7200.0, synchronised=True)
+    assert now == ahead
+
+
+def test_a_box_that_was_off_for_31_days_ends_what_is_over_though_nothing_keeps_its_clock() -> None:
+    start = datetime(2026, 6, 1, tzinfo=UTC)
+    later = start + timedelta(days=31)
+    floor = ClockFloor(start, "old", 5.0, start)
+    floor, now = retention.advance(floor, wall=later, boot_id="new", boottime_s=1.0, synchronised=False)
+    assert now == later
+    # and an hour later it is an hour later, whatever the clock says
+    _, now = retention.advance(floor, wall=start, boot_id="new", boottime_s=3601.0, synchronised=False)
+    assert now == later + timedelta(hours=1)
 
 
 def test_a_clock_that_starts_in_1970_gains_nothing() -> None:
     start = datetime(2026, 6, 1, tzinfo=UTC)
     dead = datetime(1970, 1, 1, tzinfo=UTC)
     _, now = retention.advance(
-        ClockFloor(start, "old", 5.0), wall=dead, boot_id="new", boottime_s=1.0, synchronised=False
+        ClockFloor(start, "old", 5.0, start), wall=dead, boot_id="new", boottime_s=1.0, synchronised=False
     )
     assert now == start
 
@@ -175,15 +200,15 @@ def test_a_synchronised_clock_lifts_the_floor() -> None:
     start = datetime(2026, 6, 1, tzinfo=UTC)
     later = start + timedelta(days=31)
     floor, now = retention.advance(
-        ClockFloor(start, "old", 5.0), wall=later, boot_id="new", boottime_s=1.0, synchronised=True
+        ClockFloor(start, "old", 5.0, start), wall=later, boot_id="new", boottime_s=1.0, synchronised=True
     )
     assert floor.utc == now == later
 
 
 def enforce(
-    bench: Bench, store: Store, now: datetime, *, boottime_s: float = 1000.0
+    bench: Bench, store: Store, now: datetime, *, boottime_s: float = 1000.0, synchronised: bool = True
 ) -> retention.Enforcement:
-    return retention.enforce(store, bench.log(), now, boottime_s=boottime_s)
+    return retention.enforce(store, bench.log(), now, boottime_s=boottime_s, synchronised=synchronised)
 
 
 def test_an_ended_event_is_erased_with_intent_and_proof_and_leaves_no_byte(bench: Bench) -> None:
@@ -213,7 +238,9 @@ def test_a_shorter_configuration_ends_what_is_stored_already(bench: Bench) -> No
         bench.begin(store, record)
         later = datetime.now(UTC) + timedelta(days=3)
         assert enforce(bench, store, later).erased == ()
-        done = retention.enforce(store, bench.log(), later, maximum_days=2, boottime_s=1000.0)
+        done = retention.enforce(
+            store, bench.log(), later, maximum_days=2, boottime_s=1000.0, synchronised=True
+        )
         assert done.erased == (record.event.id,)
 
 
@@ -253,6 +280,8 @@ def test_a_clock_that_was_set_back_does_not_keep_an_event(bench: Bench) -> None:
         record = bench.seal_event(store)
         real = datetime.now(UTC)
         enforce(bench, store, real, boottime_s=1000.0)
+        ahead = real + timedelta(days=40)
+        assert enforce(bench, store, ahead, boottime_s=1000.0 + 1800, synchronised=False).erased == ()
         back = real - timedelta(days=40)
         assert enforce(bench, store, back, boottime_s=1000.0 + 3600).erased == ()
         assert enforce(bench, store, back, boottime_s=1000.0 + 25 * 3600).erased == (record.event.id,)

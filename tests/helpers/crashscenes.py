@@ -175,7 +175,7 @@ def check_retention(bench: Bench) -> None:
     later = datetime.now(UTC) + timedelta(days=2)
     with bench.store() as store:
         ids = [event.id for event in store.list()]
-        done = retention.enforce(store, bench.log(), later)
+        done = retention.enforce(store, bench.log(), later, synchronised=True)
         expect(done.unproven == () and store.list() == (), f"retention leaves {done}")
         expect(set(ids) <= set(done.erased), "retention did not prove an erasure")
         for event_id in (OLD, NEW):
@@ -199,7 +199,7 @@ def purge_again(bench: Bench) -> crash.Work:
 
     def work(board: crash.Board) -> None:
         with bench.store() as store:
-            done = retention.enforce(store, bench.log(), ends_at)
+            done = retention.enforce(store, bench.log(), ends_at, synchronised=True)
             if done.unproven:
                 raise TryAgainError("erased, but not proven", where=OLD)  # as the command says it
             expect(done.erased == (OLD,), f"erased {done.erased}")
@@ -224,7 +224,9 @@ def check_purge(ground: Ground, bench: Bench, acknowledged: int) -> str:
             expect(phases[:1] == ["intent"], "erased without an intent in the log")
             state = "under way" if under_way else "erased"
         expect(not acknowledged or (OLD not in states and phases[-1:] == ["proof"]), "erased is not erased")
-        done = retention.enforce(store, bench.log(), datetime.now(UTC) + timedelta(hours=23, minutes=30))
+        done = retention.enforce(
+            store, bench.log(), datetime.now(UTC) + timedelta(hours=23, minutes=30), synchronised=True
+        )
         expect(done.unproven == (), "an erasure can't be proven")
         expect([event.id for event in store.list()] == [NEW], "the second run erases the wrong event")
         expect(store.traces_of(OLD) == (), f"{store.traces_of(OLD)} stayed after the erasure")

@@ -132,7 +132,7 @@ def test_an_event_folder_that_is_a_link_is_never_followed_by_an_erasure(bench: B
         shutil.move(event.folder, elsewhere)
         event.folder.symlink_to(elsewhere)
         before = sorted(path.name for path in elsewhere.iterdir())
-        done = retention.enforce(store, bench.log(), datetime.now(UTC) + timedelta(days=2))
+        done = retention.enforce(store, bench.log(), datetime.now(UTC) + timedelta(days=2), synchronised=True)
         assert (done.erased, done.unproven) == ((), (OLD,)), "what is not ours to remove is no proof"
     assert sorted(path.name for path in elsewhere.iterdir()) == before
 
