@@ -57,7 +57,7 @@ def test_a_month_becomes_a_page_and_open_data(street: Path, tmp_path: Path) -> N
     page = (tmp_path / "may.html").read_text()
     assert "Stalenstraat, 2026-05" in page
     assert "Niet gekalibreerd" in page
-    rows = list(csv.DictReader((tmp_path / "may.csv").open()))
+    rows = list(csv.DictReader((tmp_path / "may.csv").read_text().splitlines()))
     assert [row["events_exhaust"] for row in rows if row["weekday"] == "mon" and row["hour"] == "21"] == ["6"]
     assert (tmp_path / "may.parquet").stat().st_size > 1000
 
