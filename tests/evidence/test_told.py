@@ -150,7 +150,7 @@ def many(bench: Bench, count: int) -> None:
         ids = [f"{first + timedelta(seconds=n):%Y%m%d-%H%M%S}-{n:08x}" for n in range(count)]
         store._db.table("events").insert_all({**row, "id": one, "state": "sealed"} for one in ids)
         store._db.table("media").insert_all({**media, "event_id": one} for one in ids)
-    rows = [recordindex.Row(one, record_day(record), media["sha256"], one_told(record)) for one in ids]
+    rows = [recordindex.Row(one, record_day(record), media["sha256"], one_told(record)) for one in (ID, *ids)]
     with recordindex.opened(bench.custody.folder) as index:
         index.put(told.name_of(bench.node), rows)
 
