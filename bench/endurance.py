@@ -91,6 +91,7 @@ def endure(folder: Path, *, hours: float, pace: float, seed: int, per_hour: floa
             _listen(child, tally, seconds=0.2)
             _weigh(child, tally)
             if child.poll() is not None:
+                _close(child)
                 tally.rest = b""
                 tally.exit_codes.append(int(child.returncode))
                 child = _start(config, folder, pace=pace, started=started, began_s=began_s, tally=tally)
@@ -104,6 +105,8 @@ def endure(folder: Path, *, hours: float, pace: float, seed: int, per_hour: floa
         child.wait(timeout=120)
     finally:
         child.kill()
+        child.wait()
+        _close(child)
         broker.kill()
         found = _look(folder, config.parent, tally, hours=hours, pace=pace, began_s=began_s)
         subprocess.run(["umount", "-l", str(disk)], check=False)
@@ -157,12 +160,10 @@ def _start(
     (folder / "orders").mkdir(exist_ok=True)
     for order in (folder / "orders").iterdir():
         order.unlink()
-    child = subprocess.Popen(
-        [*command, str(pace), now.isoformat()],
-        stdout=subprocess.PIPE,
-        stderr=(folder / "child.log").open("ab"),
-        bufsize=0,
-    )
+    with (folder / "child.log").open("ab") as log:
+        child = subprocess.Popen(
+            [*command, str(pace), now.isoformat()], stdout=subprocess.PIPE, stderr=log, bufsize=0
+        )
     assert child.stdout is not None
     os.set_blocking(child.stdout.fileno(), False)
     return child
@@ -186,6 +187,11 @@ def _listen(child: subprocess.Popen[bytes], tally: Tally, *, seconds: float, unt
             if document.get("event") == "event" and document["sealed"]:
                 tally.acknowledged[document["id"]] = document["why"]
     assert not until_end, "the run did not end in time"
+
+
+def _close(child: subprocess.Popen[bytes]) -> None:
+    if child.stdout is not None:
+        child.stdout.close()
 
 
 def _weigh(child: subprocess.Popen[bytes], tally: Tally) -> None:

@@ -52,6 +52,8 @@ def documents(process: subprocess.Popen[str], *, seconds: float) -> tuple[list[d
     return [json.loads(line) for line in out.splitlines()], err
 
 
+# the same camera beside a microphone is seen by the next test; this one takes half a minute more
+@pytest.mark.slow
 def test_a_trial_node_seals_a_loopback_camera_beside_a_file(
     camera_server: Callable[..., Any], tmp_path: Path
 ) -> None:
