@@ -33,6 +33,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "helpers"), str(ROOT / "bench")]
 
 FAULTS = ("stall", "gap", "device", "disk", "clock", "broker", "kill")
+#: So long after a fault nothing else is done, so that the run can see it; and so long before the end.
+SEEN_S, QUIET_END_S = {"stall": 14.0, "disk": 8.0, "kill": 6.0, "device": 6.0}, 14.0
 #: What a fault must leave in the journal of a run that saw it: any of these kinds.
 LEAVES = {"stall": {"deaf"}, "kill": {"start"}, "disk": {"degraded", "alert"}}
 
@@ -95,11 +97,11 @@ def endure(folder: Path, *, hours: float, pace: float, seed: int, per_hour: floa
                 tally.rest = b""
                 tally.exit_codes.append(int(child.returncode))
                 child = _start(config, folder, pace=pace, started=started, began_s=began_s, tally=tally)
-            if time.monotonic() >= due_s:
+            if due_s <= time.monotonic() < end_s - QUIET_END_S:
                 fault = draw.choice(FAULTS)
                 tally.faults[fault] = tally.faults.get(fault, 0) + 1
                 _strike(fault, child, folder=folder, store=disk, broker=broker, draw=draw)
-                due_s = _next(draw, per_hour, pace)
+                due_s = max(_next(draw, per_hour, pace), time.monotonic() + SEEN_S.get(fault, 0.0))
         child.send_signal(signal.SIGTERM)
         _listen(child, tally, seconds=120.0, until_end=True)
         child.wait(timeout=120)

@@ -17,7 +17,7 @@ from broker import free_port
 from noisewatch.node.metrics import Metrics
 from noisewatch.node.section import MetricsSection
 
-# needs Debian's prometheus (100 MB): apt-get install prometheus; pytest -m slow tests/live/test_live_prometheus.py
+# needs Debian's prometheus (100 MB): apt-get install prometheus; pytest -m slow tests/live
 pytestmark = [pytest.mark.live, pytest.mark.slow]
 TOLD = {"state": "healthy", "events": 4, "past_their_end": 0, "sound": {"xruns": 2}, "laf_db": 70.1}
 
