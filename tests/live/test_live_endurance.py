@@ -27,6 +27,7 @@ def test_faults_lose_no_acknowledged_event_and_stand_in_the_journal(tmp_path: Pa
     sys.modules[spec.name] = bench
     spec.loader.exec_module(bench)
     found = bench.endure(tmp_path, hours=0.25, pace=25.0, seed=3, per_hour=60.0)
+    assert found["acknowledged"] >= 5, found
     assert found["acknowledged_and_lost"] == []
     assert found["log_valid"], found["log_problems"]
     assert sum(found["faults"].values()) >= 2, found
