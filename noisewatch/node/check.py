@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
-from datetime import UTC, date
+from datetime import UTC
 from pathlib import Path
 
 from noisewatch import __version__
@@ -20,11 +20,11 @@ from noisewatch.node import inspecting
 from noisewatch.node.box import Identity, read_calibration, read_identity
 from noisewatch.node.carriageway import newest as newest_mask
 from noisewatch.node.fit import CheckItem
+from noisewatch.node.observing import days_in_a_row
+from noisewatch.node.troubles import MINIMUM_FREE_BYTES
 from noisewatch.node.tryout import try_sources
 from noisewatch.recognition.signature import find_signature, load_signature
 
-#: A day of many events is some hundred megabytes; below this the box soon stops keeping any.
-MINIMUM_FREE_BYTES = 1_000_000_000
 #: Fewer days of keys than this call for a new bundle.
 MINIMUM_KEY_DAYS = 7
 
@@ -119,7 +119,7 @@ def _calibration(identity: Identity) -> CheckItem:
 def _keys(identity: Identity) -> CheckItem:
     keys = identity.day_keys
     today = utc_now().astimezone(UTC).date()
-    left = _days_in_a_row(set(keys.days), today)
+    left = days_in_a_row(set(keys.days), today)
     kind = "trial custody" if keys.is_trial else "custody"
     return CheckItem(
         "custody keys",
@@ -128,13 +128,6 @@ def _keys(identity: Identity) -> CheckItem:
         limit=f"at least {MINIMUM_KEY_DAYS} days",
         remedy="" if left >= MINIMUM_KEY_DAYS else "ask the custodian for a new bundle",
     )
-
-
-def _days_in_a_row(days: set[date], first: date) -> int:
-    count = 0
-    while date.fromordinal(first.toordinal() + count) in days:
-        count += 1
-    return count
 
 
 def _store(identity: Identity) -> CheckItem:

@@ -153,7 +153,9 @@ def test_faults_while_recovering_are_recovered_from(
     base = crash.Point("rename", 8)
     with Crashed(sealing, base, folder / "crashed") as (place, acknowledged):
         case = recovering(ground, place, acknowledged)
-        sweep(case, spread(points_of(case), 6), title=f"recovering from a {base}")
+        points = spread(points_of(case), 6)
+        states = sweep(case, points, title=f"recovering from a {base}")
+        assert states.total() == len(points) > 0
 
 
 def test_without_recovery_a_kill_leaves_an_event_that_is_half(
