@@ -28,6 +28,7 @@ from noisewatch.node.box import Box
 from noisewatch.node.chain import Chain
 from noisewatch.node.channels import Dispatcher, channels_of
 from noisewatch.node.check import check_quietly
+from noisewatch.node.happenings import Counts, Happenings
 from noisewatch.node.health import HOUR_S, Changed, Effect, Health, Restart, Signs, State, Trouble, step
 from noisewatch.node.hours import Hour
 from noisewatch.node.journal import Journal, last_run, restarts_ago_s
@@ -103,6 +104,7 @@ class Attendance:
         self._observer = Observer(box, now=now)
         self._health = Health(State.RECOVERING, since_s=self._started_s)
         self._book = Book()
+        self._happenings: Happenings | None = None
         self._stack = ExitStack()
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="attending", daemon=True)
@@ -225,6 +227,7 @@ class Attendance:
             self._look()
             self._check_nightly()
             self._judge()
+            self._tell_happenings()
 
     def _judge(self) -> None:
         now_s = time.monotonic()
@@ -243,6 +246,21 @@ class Attendance:
             config = self._box.config
             self._dispatcher.send(alert.document(node=config.name, site=config.site.name, at=at))
             self._note("alert", alert.sentence, about=alert.kind, over=alert.is_over)
+
+    def _tell_happenings(self) -> None:
+        told = self._chain.told()
+        if self._runner is None or "clock" not in told:
+            return
+        if self._happenings is None:
+            self._happenings = Happenings(rate_hz=told["sound"]["rate_hz"])
+        counts = Counts(
+            lost_samples=self._runner.pipeline.lost_samples,
+            clock_steps=told["clock"]["steps"],
+            last_step_s=told["clock"]["last_step_s"],
+            is_broker_away=self._broker_told()[0] is not None,
+        )
+        for one in self._happenings.since(counts, now_s=time.monotonic()):
+            self._note(one.kind, one.sentence, **one.details)
 
     def _carry_out(self, effect: Effect) -> None:
         if isinstance(effect, Changed):
