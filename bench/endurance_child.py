@@ -1,119 +1,122 @@
-"""One run of the node for ``endurance.py``: the real service over a microphone and a clock that are faked."""
+"""One run of the node for ``endurance.py``: the real service over a street, a camera and clocks that are faked.
+
+What is faked: microphone, camera, UTC, and the monotonic clock wherever it stands for the street (samples,
+pictures, housekeeping, looks at the picture, how long an alert must last). What is not: whatever watches for
+silence (deaf after five seconds, blind after ten), back-off, the broker's line, the sealing child.
+"""
 
 from __future__ import annotations
 
-import itertools
 import json
+import os
 import sys
-import time
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+import threading
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import soundfile
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from noisewatch.capture import wallclock
-from noisewatch.errors import InputOutputError, NoisewatchError
-from noisewatch.node import attending, box, runner, service
-from noisewatch.records import AudioBlock
+from endurance_street import FastCamera, FastMicrophone, Street  # noqa: E402
 
-SAMPLES = Path(__file__).resolve().parents[1] / "data" / "samples"
+from noisewatch.capture import wallclock  # noqa: E402
+from noisewatch.errors import NoisewatchError  # noqa: E402
+from noisewatch.evidence import checkpoint, log, retention, store, storeindex  # noqa: E402
+from noisewatch.node import (  # noqa: E402
+    alerts,
+    attending,
+    box,
+    chain,
+    check,
+    happenings,
+    looks,
+    observing,
+    runner,
+    service,
+    status,
+    troubles,
+)
+from noisewatch.records import ClockState  # noqa: E402
 
-
-class FastMicrophone:
-    """Plays the sample street for ever, at a pace; on order it stalls, loses samples, or breaks."""
-
-    rate_hz, channels, is_live = 48_000, 1, True
-    description = "microphone 'fast'"
-
-    def __init__(self, orders: Path, *, pace: float) -> None:
-        sound, rate_hz = soundfile.read(str(SAMPLES / "street.flac"), dtype="float32")
-        assert rate_hz == self.rate_hz
-        self._sound = np.ascontiguousarray(sound[:, :1].T)
-        self._orders, self._pace = orders, pace
-        self._is_closed = False
-
-    def blocks(self) -> Iterator[AudioBlock]:
-        """Yield blocks of 100 ms of street, as fast as the pace asks and the pipeline takes them."""
-        began_s, length = time.monotonic(), self._sound.shape[1]
-        sample = 0
-        lost = 0
-        for number in itertools.count():
-            if self._is_closed:
-                return
-            if number % 20 == 0:
-                lost += self._obey()
-            start = sample % (length - 4_800)
-            sample += lost
-            yield AudioBlock(
-                start_sample=sample,
-                samples=self._sound[:, start : start + 4_800],
-                rate_hz=self.rate_hz,
-                monotonic_ns=time.monotonic_ns(),
-                lost_before=lost,
-            )
-            sample, lost = sample + 4_800, 0
-            ahead_s = sample / self.rate_hz / self._pace - (time.monotonic() - began_s)
-            if ahead_s > 0:
-                time.sleep(min(ahead_s, 0.5))
-
-    def close(self) -> None:
-        """Stop."""
-        self._is_closed = True
-
-    def _obey(self) -> int:
-        """Do what was ordered; return how many samples were lost."""
-        lost = 0
-        for order in list(self._orders.iterdir()):
-            order.unlink(missing_ok=True)
-            if order.name == "stall":
-                time.sleep(9.0)
-                lost += 48_000
-            elif order.name == "gap":
-                lost += 12_345
-            elif order.name == "device":
-                raise InputOutputError("the device is gone", where=self.description)
-            elif order.name == "clock":
-                FastClock.back_s += 3600.0
-        return lost
+#: Blocks and packets between a source and the pipeline: some two seconds, so that a stall is one.
+LIVE_QUEUE = 64
+#: The endurance run's disk is small: below this it is told to be full.
+MINIMUM_FREE_BYTES = 24_000_000
 
 
-class FastClock:
-    """UTC at the street's pace, and set back on order."""
+class _LikeDatetime(type):
+    """Any moment counts as one of the street's, as far as ``isinstance`` goes."""
 
-    back_s = 0.0
+    def __instancecheck__(cls, one: object) -> bool:
+        return isinstance(one, datetime)
 
-    def __init__(self, started: datetime, *, pace: float) -> None:
-        self._started, self._pace, self._began_s = started, pace, time.monotonic()
 
-    def now(self) -> datetime:
-        """Return what the wall clock shows."""
-        street_s = (time.monotonic() - self._began_s) * self._pace
-        return self._started + timedelta(seconds=street_s - FastClock.back_s)
+def fake_time(street: Street) -> None:
+    """Let every module that means the street's time read the street's clock."""
+    for module in (service, attending, box, chain, check, status):
+        module.utc_now = street.now  # type: ignore[attr-defined]
+    for clocked in (wallclock, chain, runner, observing, retention):
+        clocked.time = street  # type: ignore[assignment, attr-defined]
+    attending.Attendance.__init__.__kwdefaults__["now"] = street.now  # type: ignore[attr-defined]
+
+    class StreetDatetime(datetime, metaclass=_LikeDatetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Any:
+            return street.now().astimezone(tz)
+
+    for dated in (log, checkpoint, retention, store, storeindex):
+        dated.datetime = StreetDatetime  # type: ignore[attr-defined]
+
+    def kept_clock() -> ClockState:
+        return ClockState(source="system", synchronised=True, bound_s=0.001)
+
+    for keeping in (box, wallclock):
+        keeping.system_clock_state = kept_clock  # type: ignore[attr-defined]
+    see = attending.look_of
+    attending.look_of = lambda grey, *, at_s: see(grey, at_s=street.monotonic())  # noqa: ARG005
+    # not a divisor of the sample street's length, or every look would see the same picture
+    attending.LOOK_EVERY_S = (looks.LOOK_EVERY_S + 7.3) / street.pace
+    alerts.HOLD_S = {kind: hold_s / street.pace for kind, hold_s in alerts.HOLD_S.items()}
+    happenings.EVERY_S /= street.pace
 
 
 def main() -> None:
-    """Patch time and microphone, then run the service as the command does."""
-    config, orders, pace = Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3])
-    clock = FastClock(datetime.fromisoformat(sys.argv[4]).astimezone(UTC), pace=pace)
-    for module in (service, attending, box):
-        module.utc_now = clock.now  # type: ignore[attr-defined]
-    if hasattr(wallclock, "utc_now"):
-        wallclock.utc_now = clock.now
-    runner.HOUSEKEEPING_S = 3600.0 / pace
-    service.open_audio = lambda *_, **__: FastMicrophone(orders, pace=pace)  # type: ignore[assignment]
+    """Patch time and sources, then run the service as the command does."""
+    config, orders, asked = Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3])
+    street = Street(
+        began=datetime.fromisoformat(asked["began"]).astimezone(UTC),
+        began_ns=asked["began_ns"],
+        street_s=asked["street_s"],
+        back_s=asked["back_s"],
+        pace=asked["pace"],
+    )
+    fake_time(street)
+    runner.LIVE_QUEUE = LIVE_QUEUE
+    troubles.MINIMUM_FREE_BYTES = MINIMUM_FREE_BYTES
+    guard = threading.Lock()
 
-    def emit(document: Any, _line: str) -> None:
-        print(json.dumps(document), flush=True)
+    def tell(document: dict[str, Any]) -> None:
+        with guard:
+            os.write(sys.stdout.fileno(), json.dumps(document).encode() + b"\n")
 
-    request = service.RunRequest(config_path=config, audio=("device:fast",))
+    def tell_street() -> None:
+        tell({"event": "street", "street_s": street.street_s, "back_s": street.back_s})
+
+    microphone = FastMicrophone(street, orders, tell=tell_street)
+    service.open_audio = lambda *_, **__: microphone  # type: ignore[assignment]
+    service.open_node_picture = lambda *_: FastCamera(street)  # type: ignore[assignment]
+    request = service.RunRequest(config_path=config, audio=("device:fast",), video=("/dev/video-fast",))
     try:
-        service.run_node(request, emit=emit, report=lambda line: print(line, file=sys.stderr, flush=True))
+        service.run_node(
+            request,
+            emit=lambda document, _line: tell(document),
+            report=lambda line: print(line, file=sys.stderr, flush=True),
+        )
     except NoisewatchError as error:
         print(error.line(), file=sys.stderr, flush=True)
         sys.exit(error.exit_code)
+    finally:
+        tell_street()
 
 
 if __name__ == "__main__":

@@ -19,9 +19,9 @@ _CELL_S = 0.01
 _AROUND_S = 0.6
 _APART_S = 0.25
 _DECAY_S = 0.012
-_SMOOTH_S = 0.25
-_PASSES = 4
-_MOST_GAIN = 4.0
+_SMOOTH_S = 0.125
+_PASSES = 8
+_MOST_GAIN = 8.0
 _BUMP_S = 0.3
 _BUMPS = 8
 _NEAR_DB = 0.1
@@ -45,8 +45,8 @@ def fast_energy(weighted: FloatArray, *, rate_hz: int) -> FloatArray:
 def follow_level(treated: FloatArray, untouched: FloatArray, *, rate_hz: int) -> FloatArray:
     """Return the treated channel with the untouched one's course of LAF, LAFmax and LAeq.
 
-    The gain is one curve for all frequencies, smooth over 0.25 s: it says nothing that the stored levels do
-    not say.
+    The gain is one curve for all frequencies, smooth over 0.125 s: it says nothing that the stored levels do
+    not say. Revs that follow each other stay apart; over 0.25 s one in eight merged with its neighbour.
     """
     heard = a_weighted(untouched, rate_hz=rate_hz)
     wanted = fast_energy(heard, rate_hz=rate_hz)

@@ -32,7 +32,7 @@ from noisewatch.privacy.recognised import Span, course, engine_noise, with_pulse
 FloatArray = NDArray[np.float64]
 
 #: Name and version of the method; it stands in each record.
-METHOD = "band-noise-and-orders-4"
+METHOD = "band-noise-and-orders-5"
 MIN_ENTROPY_BYTES = 32
 
 _RECIPE = Recipe()

@@ -20,7 +20,11 @@ def make_real_node(folder: Path) -> Path:
     for name, role in (("an-officer", "officer"), ("a-supervisor", "supervisor")):
         key = folder / name
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
-        recipient = str(pyrage.x25519.Identity.generate().to_public())
+        identity = pyrage.x25519.Identity.generate()
+        recipient = str(identity.to_public())
+        # beside its SSH key, for whoever wants to open something
+        key.with_suffix(".age").touch(mode=0o600)
+        key.with_suffix(".age").write_text(f"{identity}\n")
         done = noisewatch(
             *("custody", "add", name, "--role", role, "--ssh-public", f"{key}.pub"),
             *("--age-recipient", recipient, "--appointed-by", "the council", "--custody", custody),
