@@ -80,6 +80,9 @@ def main() -> None:
     parser.add_argument("--pace", type=float, default=30.0, help="times real time, at most")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--faults-per-hour", type=float, default=1.0, help="per street hour")
+    parser.add_argument(
+        "--ends-every", type=float, nargs=2, default=ENDINGS_H, help="street hours between kills: least, most"
+    )
     parser.add_argument("--clips-per-day", type=int, default=12, help="sealed per street day")
     parser.add_argument("--progress", type=Path, help="gets the figures after every street hour")
     options = parser.parse_args()
@@ -92,6 +95,7 @@ def main() -> None:
             seed=options.seed,
             per_hour=options.faults_per_hour,
             clips_per_day=options.clips_per_day,
+            endings_h=tuple(options.ends_every),
             progress=options.progress,
         )
     if options.progress is not None:

@@ -1,4 +1,4 @@
-"""One run of the node for ``endurance.py``: the real service over a street, a camera and clocks that are faked.
+"""One run of the node for ``endurance.py``: the real service over a street and clocks that are faked.
 
 What is faked: microphone, camera, UTC, and the monotonic clock wherever it stands for the street (samples,
 pictures, housekeeping, looks at the picture, how long an alert must last). What is not: whatever watches for
@@ -17,12 +17,12 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from endurance_street import FastCamera, FastMicrophone, Street  # noqa: E402
+from endurance_street import FastCamera, FastMicrophone, Street
 
-from noisewatch.capture import wallclock  # noqa: E402
-from noisewatch.errors import NoisewatchError  # noqa: E402
-from noisewatch.evidence import checkpoint, log, retention, store, storeindex  # noqa: E402
-from noisewatch.node import (  # noqa: E402
+from noisewatch.capture import wallclock
+from noisewatch.errors import NoisewatchError
+from noisewatch.evidence import checkpoint, log, retention, store, storeindex
+from noisewatch.node import (
     alerts,
     attending,
     box,
@@ -36,7 +36,7 @@ from noisewatch.node import (  # noqa: E402
     status,
     troubles,
 )
-from noisewatch.records import ClockState  # noqa: E402
+from noisewatch.records import ClockState
 
 #: Blocks and packets between a source and the pipeline: some two seconds, so that a stall is one.
 LIVE_QUEUE = 64
@@ -73,7 +73,7 @@ def fake_time(street: Street) -> None:
     for keeping in (box, wallclock):
         keeping.system_clock_state = kept_clock  # type: ignore[attr-defined]
     see = attending.look_of
-    attending.look_of = lambda grey, *, at_s: see(grey, at_s=street.monotonic())  # noqa: ARG005
+    attending.look_of = lambda grey, *, at_s: see(grey, at_s=street.monotonic())
     # not a divisor of the sample street's length, or every look would see the same picture
     attending.LOOK_EVERY_S = (looks.LOOK_EVERY_S + 7.3) / street.pace
     alerts.HOLD_S = {kind: hold_s / street.pace for kind, hold_s in alerts.HOLD_S.items()}

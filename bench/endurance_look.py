@@ -1,4 +1,4 @@
-"""What ``endurance.py`` looks at afterwards: what was acknowledged is there, nothing grew, the log verifies."""
+"""What ``endurance.py`` looks at afterwards: what was told is there, nothing grew, the log verifies."""
 
 from __future__ import annotations
 
