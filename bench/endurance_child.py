@@ -11,11 +11,13 @@ import json
 import os
 import sys
 import threading
+from collections.abc import Mapping
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path[:0] = [str(path) for path in Path(__file__).resolve().parents[:2]]
 
 from endurance_street import FastCamera, FastMicrophone, Street
 
@@ -54,30 +56,33 @@ class _LikeDatetime(type):
 def fake_time(street: Street) -> None:
     """Let every module that means the street's time read the street's clock."""
     for module in (service, attending, box, chain, check, status):
-        module.utc_now = street.now  # type: ignore[attr-defined]
-    for clocked in (wallclock, chain, runner, observing, retention):
-        clocked.time = street  # type: ignore[assignment, attr-defined]
-    attending.Attendance.__init__.__kwdefaults__["now"] = street.now  # type: ignore[attr-defined]
+        _patch(module, utc_now=street.now)
+    for module in (wallclock, chain, runner, observing, retention):
+        _patch(module, time=street)
+    defaults: Any = attending.Attendance.__init__.__kwdefaults__
+    defaults["now"] = street.now
 
     class StreetDatetime(datetime, metaclass=_LikeDatetime):
         @classmethod
         def now(cls, tz: tzinfo | None = None) -> Any:
             return street.now().astimezone(tz)
 
-    for dated in (log, checkpoint, retention, store, storeindex):
-        dated.datetime = StreetDatetime  # type: ignore[attr-defined]
-
-    def kept_clock() -> ClockState:
-        return ClockState(source="system", synchronised=True, bound_s=0.001)
-
-    for keeping in (box, wallclock):
-        keeping.system_clock_state = kept_clock  # type: ignore[attr-defined]
-    see = attending.look_of
-    attending.look_of = lambda grey, *, at_s: see(grey, at_s=street.monotonic())
+    for module in (log, checkpoint, retention, store, storeindex):
+        _patch(module, datetime=StreetDatetime)
+    for module in (box, wallclock):
+        _patch(module, system_clock_state=lambda: ClockState("system", synchronised=True, bound_s=0.001))
     # not a divisor of the sample street's length, or every look would see the same picture
-    attending.LOOK_EVERY_S = (looks.LOOK_EVERY_S + 7.3) / street.pace
-    alerts.HOLD_S = {kind: hold_s / street.pace for kind, hold_s in alerts.HOLD_S.items()}
-    happenings.EVERY_S /= street.pace
+    every_s = (looks.LOOK_EVERY_S + 7.3) / street.pace
+    see = looks.look_of
+    _patch(attending, look_of=lambda grey, *, at_s: see(grey, at_s=street.monotonic()), LOOK_EVERY_S=every_s)
+    _patch(alerts, HOLD_S={kind: hold_s / street.pace for kind, hold_s in alerts.HOLD_S.items()})
+    _patch(happenings, EVERY_S=happenings.EVERY_S / street.pace)
+
+
+def _patch(module: ModuleType, **values: Any) -> None:
+    for name, value in values.items():
+        assert hasattr(module, name), name
+        setattr(module, name, value)
 
 
 def main() -> None:
@@ -91,20 +96,19 @@ def main() -> None:
         pace=asked["pace"],
     )
     fake_time(street)
-    runner.LIVE_QUEUE = LIVE_QUEUE
-    troubles.MINIMUM_FREE_BYTES = MINIMUM_FREE_BYTES
+    _patch(runner, LIVE_QUEUE=LIVE_QUEUE)
+    _patch(troubles, MINIMUM_FREE_BYTES=MINIMUM_FREE_BYTES)
     guard = threading.Lock()
 
-    def tell(document: dict[str, Any]) -> None:
+    def tell(document: Mapping[str, Any]) -> None:
         with guard:
-            os.write(sys.stdout.fileno(), json.dumps(document).encode() + b"\n")
+            os.write(sys.stdout.fileno(), json.dumps(dict(document)).encode() + b"\n")
 
     def tell_street() -> None:
         tell({"event": "street", "street_s": street.street_s, "back_s": street.back_s})
 
     microphone = FastMicrophone(street, orders, tell=tell_street)
-    service.open_audio = lambda *_, **__: microphone  # type: ignore[assignment]
-    service.open_node_picture = lambda *_: FastCamera(street)  # type: ignore[assignment]
+    _patch(service, open_audio=lambda *_, **__: microphone, open_node_picture=lambda *_: FastCamera(street))
     request = service.RunRequest(config_path=config, audio=("device:fast",), video=("/dev/video-fast",))
     try:
         service.run_node(

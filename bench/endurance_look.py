@@ -113,8 +113,8 @@ def _open(custody: Path, event: Any, officer: Path) -> str:
     import av
 
     from noisewatch.evidence.custody import open_custody
-    from noisewatch.evidence.log import LogEntry
     from noisewatch.evidence.unseal import open_viewing
+    from noisewatch.records import LogEntry
 
     opened = open_custody(custody)
     actor = opened.find_person(str(officer), age_path=officer.with_suffix(".age"))
@@ -122,6 +122,6 @@ def _open(custody: Path, event: Any, officer: Path) -> str:
     clear = open_viewing(
         opened, actor, event.path("viewing").read_bytes(), day=event.sealed_day, log=opened.log(), entry=entry
     )
-    with av.open(io.BytesIO(clear)) as container:
-        frames = sum(1 for _ in container.decode(video=0))
+    with av.open(io.BytesIO(clear), mode="r") as container:
+        frames = len(list(container.decode(video=0)))
     return f"viewing copy of {event.id}: {len(clear)} bytes, {frames} frames"
