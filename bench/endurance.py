@@ -235,9 +235,10 @@ class _Run:
         }
         program = str(ROOT / "bench" / "endurance_child.py")
         command = [sys.executable, program, str(self._config), str(self._folder / "orders")]
+        environment = os.environ | {"PYTHONPATH": str(ROOT)}
         with (self._folder / "child.log").open("ab") as log:
             child = subprocess.Popen(
-                [*command, json.dumps(asked)], stdout=subprocess.PIPE, stderr=log, bufsize=0
+                [*command, json.dumps(asked)], stdout=subprocess.PIPE, stderr=log, bufsize=0, env=environment
             )
         assert child.stdout is not None
         os.set_blocking(child.stdout.fileno(), False)

@@ -17,8 +17,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-sys.path[:0] = [str(path) for path in Path(__file__).resolve().parents[:2]]
-
 from endurance_street import FastCamera, FastMicrophone, Street
 
 from noisewatch.capture import wallclock
