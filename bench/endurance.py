@@ -65,6 +65,7 @@ class Tally:
     back_s: float = 0.0
     heard_s: float = 0.0
     heard_wall_s: float = 0.0
+    has_run_spoken: bool = False
     segments: list[list[Sample]] = field(default_factory=list)
     exit_codes: list[int] = field(default_factory=list)
     rest: bytes = b""
@@ -221,6 +222,7 @@ class _Run:
         tally = self._tally
         tally.starts += 1
         tally.segments.append([])
+        tally.has_run_spoken = False
         # the street went on while nobody heard it
         tally.street_s += (time.monotonic() - tally.street_at_s) * self._pace
         tally.street_at_s = self._up_since_s = time.monotonic()
@@ -261,7 +263,7 @@ def _configure(config: Path, broker: Any, *, clips_per_day: int, began: datetime
         'authority_file = ""': f'authority_file = "{broker.authority}"',
         'topic = "noisewatch"': 'topic = "noisewatch/node-01"',
         "# position_deg =": "position_deg = [50.9653, 5.5005]",
-        "maximum_days = 30": "maximum_days = 2",
+        "maximum_days = 30": "maximum_days = 1",
         'signatures = ["exhaust"]': f'signatures = ["{signature}"]',
         "cooldown_s = ": "cooldown_s = 100.0 # ",
         "flood_per_hour = ": "flood_per_hour = 100 # ",
@@ -313,9 +315,10 @@ def _take(document: dict[str, Any], tally: Tally) -> None:
     if document["event"] == "street":
         now_s = time.monotonic()
         # the first word of a run tells nothing of its pace
-        if tally.segments[-1]:
+        if tally.has_run_spoken:
             tally.heard_s += document["street_s"] - tally.street_s
             tally.heard_wall_s += now_s - tally.street_at_s
+        tally.has_run_spoken = True
         tally.street_s, tally.street_at_s, tally.back_s = document["street_s"], now_s, document["back_s"]
     elif document["event"] == "event":
         if "could not be stored" in document["why"]:

@@ -38,8 +38,8 @@ from noisewatch.node import (
 )
 from noisewatch.records import ClockState
 
-#: Blocks and packets between a source and the pipeline: some two seconds, so that a stall is one.
-LIVE_QUEUE = 64
+#: Blocks and packets between a source and the pipeline: some ten seconds, so that a stall is one.
+LIVE_QUEUE = 256
 #: The endurance run's disk is small: below this it is told to be full.
 MINIMUM_FREE_BYTES = 24_000_000
 

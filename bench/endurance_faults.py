@@ -130,6 +130,7 @@ class Faults:
     _bag: list[str] = field(default_factory=list)
     _ends: list[str] = field(default_factory=list)
     _due_s: float = 0.0
+    _look_at_s: float = 0.0
     _ending_h: float = 0.0
 
     def __post_init__(self) -> None:
@@ -141,7 +142,9 @@ class Faults:
         """Do what is due: strike, take back, look into the journal."""
         now_s = time.monotonic()
         if self.current is not None:
-            self._watch(self.current, now_s)
+            if now_s >= self._look_at_s:
+                self._look_at_s = now_s + 1.0
+                self._watch(self.current, now_s)
             return
         # a run is given the time to come up
         if now_s < self._due_s or up_s < 8.0:

@@ -123,5 +123,6 @@ def _open(custody: Path, event: Any, officer: Path) -> str:
         opened, actor, event.path("viewing").read_bytes(), day=event.sealed_day, log=opened.log(), entry=entry
     )
     with av.open(io.BytesIO(clear), mode="r") as container:
+        length_s = (container.duration or 0) / 1e6
         frames = len(list(container.decode(video=0)))
-    return f"viewing copy of {event.id}: {len(clear)} bytes, {frames} frames"
+    return f"viewing copy of {event.id}: {len(clear)} bytes, {frames} frames, {length_s:.3f} s"

@@ -28,7 +28,7 @@ from noisewatch.records import AudioBlock, VideoPacket
 SAMPLES = Path(__file__).resolve().parents[1] / "data" / "samples"
 RATE_HZ, BLOCK = 48_000, 24_000
 #: So far the sound may be ahead of the picture, in seconds of street.
-LEAD_S = 1.0
+LEAD_S = 4.0
 #: How long faults last, in wall seconds: what watches for them (five and ten seconds) is not faked.
 STALL_S, CAMERA_AWAY_S = 10.0, 15.0
 #: How long they last on the street: a look every ten minutes, four in a row that are the same.

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from noisewatch.acoustics.meter import Meter
 from noisewatch.privacy.recognised import Span
 from noisewatch.privacy.speech import METHOD, destroy_voices
 from noisewatch.recognition.corpus import is_held_out, read_manifest
+from noisewatch.recognition.decision import treated_probability
 from noisewatch.recognition.driving import level_steps
 from noisewatch.recognition.score import file_probability, score_samples, veto_of
 from noisewatch.recognition.signature import Signature, load_signature
@@ -61,9 +63,9 @@ def recognised_spans(wave: Array, signature: Signature = SIGNATURE) -> tuple[tup
     return spans, file_probability(scores)
 
 
-def as_sealed(wave: Array) -> Pair:
+def as_sealed(wave: Array, signature: Signature = SIGNATURE) -> Pair:
     """Return a sound with what the box would seal of it."""
-    spans, probability = recognised_spans(wave)
+    spans, probability = recognised_spans(wave, signature)
     samples = wave.astype(np.float32)[np.newaxis]
     after = destroy_voices(samples, rate_hz=RATE_HZ, entropy=os.urandom(32), recognised=spans).samples[0]
     return Pair(wave, after.astype(np.float64), spans, probability)
@@ -87,22 +89,22 @@ def print_levels(what: str, pairs: list[Pair]) -> None:
     )
 
 
-def print_tracks(what: str, pairs: list[Pair]) -> None:
-    """Print in how many frames the firing frequency stayed within 3 %, by how sure it was before."""
+def track_counts(pairs: Sequence[Pair]) -> list[tuple[str, int, int]]:
+    """Return in how many frames the firing frequency stayed within 3 %, of how many, by how sure it was."""
     near, confidence, is_known = (np.zeros(0) for _ in range(3))
     for pair in pairs:
         one, two = (firing_track(wave, rate_hz=RATE_HZ) for wave in (pair.before, pair.after))
         inside = [any(start <= at < end for start, end in pair.spans) for at in one.time_s]
         near = np.append(near, np.abs(two.candidate_hz / one.candidate_hz - 1.0) < NEAR)
         confidence, is_known = np.append(confidence, one.confidence), np.append(is_known, inside)
-    for name, chosen in (
-        ("confidence >= 0.5", confidence >= 0.5),
-        ("confidence >= 0.5, recognised", (confidence >= 0.5) & (is_known > 0)),
-        ("confidence >= 0.9, recognised", (confidence >= 0.9) & (is_known > 0)),
-    ):
-        share = f"{near[chosen].mean():.1%}" if chosen.any() else "-"
-        print(f"{what}: firing frequency within 3 % in {share} of {chosen.sum()} frames ({name}; "
-              f"{chosen.mean():.0%} of all)", flush=True)  # fmt: skip
+    return [
+        (f"firing frequency within 3 % ({name})", int(near[chosen].sum()), int(chosen.sum()))
+        for name, chosen in (
+            ("confidence >= 0.5", confidence >= 0.5),
+            ("confidence >= 0.5, recognised", (confidence >= 0.5) & (is_known > 0)),
+            ("confidence >= 0.9, recognised", (confidence >= 0.9) & (is_known > 0)),
+        )
+    ]
 
 
 def tops_s(wave: Array) -> Array:
@@ -112,16 +114,21 @@ def tops_s(wave: Array) -> Array:
     return time_s[tops]
 
 
-def print_revs(what: str, pairs: list[Pair]) -> None:
-    """Print how many tops of the level stayed in place."""
+def top_counts(pairs: Sequence[Pair]) -> list[tuple[str, int, int]]:
+    """Return how many tops of the level (revs) stayed in place, of how many."""
     stayed = total = 0
     for pair in pairs:
         after = tops_s(pair.after)
         for at_s in tops_s(pair.before):
             total += 1
             stayed += bool(after.size) and float(np.abs(after - at_s).min()) <= IN_PLACE_S
-    share = f"{stayed} of {total} = {stayed / max(total, 1):.1%}"
-    print(f"{what}: tops of the level (revs) in place to {IN_PLACE_S} s: {share}", flush=True)
+    return [(f"tops of the level (revs) in place to {IN_PLACE_S} s", stayed, total)]
+
+
+def print_counts(what: str, counts: Sequence[tuple[str, int, int]]) -> None:
+    """Print what stayed, of how many."""
+    for name, stayed, total in counts:
+        print(f"{what}: {name}: {stayed} of {total} = {stayed / max(total, 1):.1%}", flush=True)
 
 
 def print_backfires(waves: list[Array], seed: int) -> None:
@@ -146,15 +153,18 @@ def print_backfires(waves: list[Array], seed: int) -> None:
 
 
 def print_matches(what: str, pairs: list[Pair]) -> None:
-    """Print how many clips that matched before still match, and how many match that did not."""
-    held = new = 0
+    """Print how many clips that matched before still match, as they are and scored as treated."""
     matched = [pair.probability >= SIGNATURE.threshold for pair in pairs]
     after = [recognised_spans(pair.after)[1] for pair in pairs]
-    for was, probability in zip(matched, after, strict=True):
-        held += was and probability >= SIGNATURE.threshold
-        new += not was and probability >= SIGNATURE.threshold
-    print(f"{what}: {SIGNATURE.name} {SIGNATURE.version} matches {held} of {sum(matched)} treated clips that "
-          f"matched before, and {new} of {len(pairs) - sum(matched)} that did not", flush=True)  # fmt: skip
+    for name, said in (
+        ("as they are", after),
+        ("scored as treated", [treated_probability(probability) for probability in after]),
+    ):
+        again = [probability >= SIGNATURE.threshold for probability in said]
+        held = sum(was and now for was, now in zip(matched, again, strict=True))
+        print(f"{what}: {SIGNATURE.name} {SIGNATURE.version} matches {held} of {sum(matched)} treated "
+              f"clips that matched before, {name}, and {sum(again) - held} of {len(pairs) - sum(matched)} that "
+              "did not", flush=True)  # fmt: skip
 
 
 def print_exhaust(seed: int, clips: int = 18) -> None:
@@ -200,8 +210,7 @@ def print_exhaust(seed: int, clips: int = 18) -> None:
 def _print_all(what: str, pairs: list[Pair]) -> None:
     print_matches(what, pairs)
     print_levels(what, pairs)
-    print_tracks(what, pairs)
-    print_revs(what, pairs)
+    print_counts(what, [*track_counts(pairs), *top_counts(pairs)])
 
 
 def main() -> None:
