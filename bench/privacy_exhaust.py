@@ -162,9 +162,11 @@ def print_matches(what: str, pairs: list[Pair]) -> None:
     ):
         again = [probability >= SIGNATURE.threshold for probability in said]
         held = sum(was and now for was, now in zip(matched, again, strict=True))
-        print(f"{what}: {SIGNATURE.name} {SIGNATURE.version} matches {held} of {sum(matched)} treated "
-              f"clips that matched before, {name}, and {sum(again) - held} of {len(pairs) - sum(matched)} that "
-              "did not", flush=True)  # fmt: skip
+        print(
+            f"{what}: {SIGNATURE.name} {SIGNATURE.version} matches {held} of {sum(matched)} treated clips "
+            f"that matched before, {name}, and {sum(again) - held} of {len(pairs) - sum(matched)} others",
+            flush=True,
+        )
 
 
 def print_exhaust(seed: int, clips: int = 18) -> None:
