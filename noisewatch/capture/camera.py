@@ -25,6 +25,8 @@ from noisewatch.records import VideoFormat, VideoPacket
 if TYPE_CHECKING:
     import av
 
+    from noisewatch.capture.livecamera import Login
+
 #: A file may announce a little more than it shows without having been cut off.
 ANNOUNCED_SLACK_S = 1.0
 
@@ -50,9 +52,7 @@ class VideoSource(Protocol):
         """Stop. May be called from another thread, and twice."""
 
 
-def open_video(
-    spec: str, *, credentials_file: Path | None = None, read_timeout_s: float = 2.0
-) -> VideoSource:
+def open_video(spec: str, *, login: Login | None = None, read_timeout_s: float = 2.0) -> VideoSource:
     """Open a source of pictures.
 
     Parameters
@@ -60,8 +60,8 @@ def open_video(
     spec : str
         A path, ``rtsp://…`` (over TCP), ``/dev/videoN`` (V4L2), or ``lavfi:GRAPH``, FFmpeg's test sources
         on the code path of V4L2.
-    credentials_file : Path, optional
-        One line ``user:password`` for the camera, readable by its owner only.
+    login : Login, optional
+        User and password of an RTSP camera.
     read_timeout_s : float
         A live stream that is silent for longer is opened again.
 
@@ -75,7 +75,7 @@ def open_video(
     if is_live_spec(spec):
         from noisewatch.capture.livecamera import LiveVideo
 
-        return LiveVideo(spec, credentials_file=credentials_file, read_timeout_s=read_timeout_s)
+        return LiveVideo(spec, login=login, read_timeout_s=read_timeout_s)
     return FileVideo([Path(spec)])
 
 

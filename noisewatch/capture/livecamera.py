@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +24,6 @@ from noisewatch.errors import (
     InputError,
     InputOutputError,
     MissingInputError,
-    PermissionRefusedError,
     UsageError,
 )
 from noisewatch.records import VideoFormat, VideoPacket
@@ -62,6 +61,14 @@ class CameraStats:
     disbelieved: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Login:
+    """User and password; the password is never shown."""
+
+    user: str
+    password: str = field(repr=False)
+
+
 class LiveVideo:
     """A live camera that is opened again whenever it goes away.
 
@@ -69,8 +76,8 @@ class LiveVideo:
     ----------
     spec : str
         ``rtsp://…``, ``/dev/videoN`` or ``lavfi:GRAPH``.
-    credentials_file : Path, optional
-        One line ``user:password``; readable by its owner only.
+    login : Login, optional
+        User and password of an RTSP camera.
     read_timeout_s : float
         Silence after which the camera is opened again. FFmpeg takes up to twice as long to notice.
 
@@ -78,18 +85,16 @@ class LiveVideo:
     ------
     MissingInputError
         When a ``/dev/video`` device is not there.
-    PermissionRefusedError
-        When others can read the credentials.
+    UsageError
+        When a source that takes no login is given one.
     """
 
     is_live = True
 
-    def __init__(
-        self, spec: str, *, credentials_file: Path | None = None, read_timeout_s: float = 2.0
-    ) -> None:
+    def __init__(self, spec: str, *, login: Login | None = None, read_timeout_s: float = 2.0) -> None:
         self.description = describe(spec)
         self.read_timeout_s = read_timeout_s
-        self._spec = spec if credentials_file is None else with_credentials(spec, credentials_file)
+        self._spec = spec if login is None else with_login(spec, login)
         self._format: VideoFormat | None = None
         self._closing = threading.Event()
         self._packets = self._connections = self._failures = self._jumps = self._skipped = 0
@@ -324,29 +329,22 @@ def describe(spec: str) -> str:
     return f"camera {host}{'' if is_telling else parts.path}"
 
 
-def with_credentials(spec: str, file: Path) -> str:
-    """Return the URL with the user and password that a file holds.
+def with_login(spec: str, login: Login) -> str:
+    """Return the URL of a camera with a login in it; never to be shown.
 
     Raises
     ------
-    MissingInputError, PermissionRefusedError, InputError
-        When the file is not there, can be read by others, or is not one line ``user:password``.
+    UsageError
+        When the source is no RTSP camera.
+
+    Examples
+    --------
+    >>> with_login("rtsp://192.0.2.1/1", Login("admin", "p@ss"))
+    'rtsp://admin:p%40ss@192.0.2.1/1'
     """
     if not spec.startswith(("rtsp://", "rtsps://")):
         raise UsageError("only an rtsp:// camera takes credentials")
-    try:
-        mode = file.stat().st_mode
-        text = file.read_text(encoding="utf-8").strip()
-    except FileNotFoundError:
-        raise MissingInputError("there is no such file of credentials", where=file) from None
-    except PermissionError:
-        raise PermissionRefusedError("may not be read by this user", where=file) from None
-    if mode & 0o077:
-        raise PermissionRefusedError("can be read by others", where=file, remedy=f"chmod 600 {file}")
-    user, colon, password = text.partition(":")
-    if not colon or not user or "\n" in text:
-        raise InputError("is not one line user:password", where=file)
     parts = urlsplit(spec)
     host = parts.netloc.rpartition("@")[2]
-    login = f"{quote(user, safe='')}:{quote(password, safe='')}@{host}"
-    return urlunsplit((parts.scheme, login, parts.path, parts.query, ""))
+    place = f"{quote(login.user, safe='')}:{quote(login.password, safe='')}@{host}"
+    return urlunsplit((parts.scheme, place, parts.path, parts.query, ""))

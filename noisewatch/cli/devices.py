@@ -14,6 +14,7 @@ from noisewatch.cli.output import JsonOption, emit, table
 
 if TYPE_CHECKING:
     from noisewatch.capture.inventory import Camera, Microphone
+    from noisewatch.capture.livecamera import Login
 
 
 def devices(
@@ -50,13 +51,13 @@ def devices(
     emit(document, as_json=as_json, human="\n".join(_lines(heard, seen, answers)))
 
 
-def _probe(spec: str, credentials: Path | None) -> dict[str, Any]:
+def _probe(spec: str, login: Login | None) -> dict[str, Any]:
     """Ask one camera what it sends; an error is an answer too, and holds no login."""
     from noisewatch.capture.livecamera import LiveVideo, describe
     from noisewatch.errors import NoisewatchError
 
     try:
-        found = LiveVideo(spec, credentials_file=credentials).probe()
+        found = LiveVideo(spec, login=login).probe()
     except NoisewatchError as error:
         return {"camera": describe(spec), "sends": None, "why": error.what}
     return {"camera": describe(spec), "sends": f"{found.codec} {found.width}x{found.height}", "why": ""}
@@ -65,11 +66,11 @@ def _probe(spec: str, credentials: Path | None) -> dict[str, Any]:
 def _node_cameras(node: Path) -> list[dict[str, Any]]:
     from noisewatch.capture.camera import is_live_spec
     from noisewatch.node.config import load_config
-    from noisewatch.node.sources import credentials_file
+    from noisewatch.node.sources import camera_login
 
     config = load_config(node / "node.toml")
     spec = config.video.source
-    return [_probe(spec, credentials_file(node, config, spec))] if spec and is_live_spec(spec) else []
+    return [_probe(spec, camera_login(node, config, spec))] if spec and is_live_spec(spec) else []
 
 
 def _lines(

@@ -140,17 +140,16 @@ def _show(
 ) -> None:
     import cv2
 
-    from noisewatch.capture.camera import open_video
     from noisewatch.capture.still import take_still
     from noisewatch.errors import UsageError
     from noisewatch.evidence.durable import write_atomic
+    from noisewatch.node.sources import open_node_picture
 
     settings = identity.config.video
     spec = video or settings.source
     if not spec:
         raise UsageError("--video is needed: node.toml names no camera")
-    secret = identity.folder / settings.credentials_file if settings.credentials_file else None
-    source = open_video(spec, credentials_file=secret)
+    source = open_node_picture(identity, spec)
     try:
         still = take_still(source, at_s=at_s)
     finally:

@@ -21,8 +21,8 @@ from types import TracebackType
 from typing import Any, Protocol
 
 from noisewatch.errors import ConfigurationError
+from noisewatch.node.login import read_login
 from noisewatch.node.section import AlertsSection
-from noisewatch.node.telemetry import login
 
 #: Alerts that may wait; more means that something is very wrong, and the journal has them all.
 ROOM = 200
@@ -88,7 +88,7 @@ class Mail:
             where = f"alerts.mail_authority_file {authority}"
             raise ConfigurationError("holds no certificate", where=where) from None
         self._login = (
-            login(folder / settings.mail_credentials_file) if settings.mail_credentials_file else None
+            read_login(folder / settings.mail_credentials_file) if settings.mail_credentials_file else None
         )
 
     def send(self, document: Mapping[str, Any]) -> None:
@@ -101,7 +101,7 @@ class Mail:
         message.set_content(text(document))
         with self._connected() as server:
             if self._login is not None:
-                server.login(*self._login)
+                server.login(self._login.user, self._login.password)
             server.send_message(message)
 
     def _connected(self) -> smtplib.SMTP:

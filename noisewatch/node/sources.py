@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from noisewatch.capture.camera import VideoSource, is_live_spec, open_video
-from noisewatch.capture.livecamera import describe
+from noisewatch.capture.livecamera import Login, describe
 from noisewatch.capture.microphone import DEVICE_PREFIX, AudioSource, open_audio
 from noisewatch.node.box import Identity
 from noisewatch.node.config import NodeConfig
+from noisewatch.node.login import read_login
 
 
 def open_node_sound(identity: Identity, spec: str, *, pascal_per_unit: float = 1.0) -> AudioSource:
@@ -21,7 +22,13 @@ def open_node_sound(identity: Identity, spec: str, *, pascal_per_unit: float = 1
 
 def open_node_picture(identity: Identity, spec: str) -> VideoSource:
     """Open one source of pictures; a camera on the network gets the login of the node's file."""
-    return open_video(spec, credentials_file=credentials_file(identity.folder, identity.config, spec))
+    return open_video(spec, login=camera_login(identity.folder, identity.config, spec))
+
+
+def camera_login(folder: Path, config: NodeConfig, spec: str) -> Login | None:
+    """Return a camera's login from the node's file, None where the source takes none."""
+    file = credentials_file(folder, config, spec)
+    return None if file is None else read_login(file)
 
 
 def credentials_file(folder: Path, config: NodeConfig, spec: str) -> Path | None:

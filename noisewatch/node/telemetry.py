@@ -27,9 +27,10 @@ from typing import Any
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
-from noisewatch.errors import ConfigurationError, InputError
+from noisewatch.errors import ConfigurationError
 from noisewatch.evidence.durable import read_secret
 from noisewatch.node.hours import Hour
+from noisewatch.node.login import read_login
 from noisewatch.node.notices import Sender, event_notice, health_notice, heartbeat, hour_notice
 from noisewatch.node.outbox import Kind, Message, Outbox
 from noisewatch.node.section import TelemetrySection
@@ -256,7 +257,8 @@ class Telemetry:
         )
         client.tls_set_context(tls_context(self._settings, folder))
         if self._settings.credentials_file:
-            client.username_pw_set(*login(folder / self._settings.credentials_file))
+            login = read_login(folder / self._settings.credentials_file)
+            client.username_pw_set(login.user, login.password)
         client.will_set(self._topic("state"), json.dumps({"state": "offline"}), qos=1, retain=True)
         client.reconnect_delay_set(*back_off_s)
         client.max_inflight_messages_set(UNDER_WAY)
@@ -312,22 +314,3 @@ def tls_context(settings: TelemetrySection, folder: Path) -> ssl.SSLContext:
                 "certificate and key can't be used together", where=f"telemetry.key_file {key}"
             ) from None
     return context
-
-
-def login(path: Path) -> tuple[str, str]:
-    """Return user and password of a file with one line ``user:password``.
-
-    Raises
-    ------
-    InputError
-        It is not one such line.
-    PermissionRefusedError
-        Others can read it.
-    """
-    try:
-        user, colon, password = read_secret(path).decode("utf-8").strip().partition(":")
-    except UnicodeDecodeError:
-        user = colon = password = ""
-    if not (user and colon and password) or "\n" in password:
-        raise InputError("is not one line user:password", where=path)
-    return user, password

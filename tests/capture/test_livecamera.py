@@ -12,13 +12,11 @@ from pathlib import Path
 import pytest
 
 from noisewatch.capture.camera import open_video
-from noisewatch.capture.livecamera import LiveVideo, describe, with_credentials
+from noisewatch.capture.livecamera import LiveVideo, Login, describe, with_login
 from noisewatch.capture.picture import pictures, plan_pictures
 from noisewatch.errors import (
-    InputError,
     InputOutputError,
     MissingInputError,
-    PermissionRefusedError,
     UsageError,
 )
 
@@ -117,32 +115,19 @@ def test_a_camera_that_is_not_plugged_in_is_missing() -> None:
         open_video("/dev/video99")
 
 
-def test_credentials_come_from_a_file_that_only_its_owner_reads(tmp_path: Path) -> None:
-    file = tmp_path / "camera.login"
-    file.write_text("admin:p@ss/w:rd\n")
-    file.chmod(0o600)
-    url = with_credentials("rtsp://10.0.0.5:554/stream1?x=1", file)
+def test_a_login_goes_into_the_address_and_is_never_shown() -> None:
+    login = Login("admin", "p@ss/w:rd")
+    url = with_login("rtsp://10.0.0.5:554/stream1?x=1", login)
     assert url == "rtsp://admin:p%40ss%2Fw%3Ard@10.0.0.5:554/stream1?x=1"
-    camera = LiveVideo("rtsp://10.0.0.5:554/stream1", credentials_file=file)
+    camera = LiveVideo("rtsp://10.0.0.5:554/stream1", login=login)
     assert camera.description == "camera 10.0.0.5:554/stream1"
-    file.chmod(0o640)
-    with pytest.raises(PermissionRefusedError, match="can be read by others") as caught:
-        with_credentials("rtsp://10.0.0.5/1", file)
-    assert caught.value.exit_code == 77
+    assert "p@ss" not in f"{login!r} {camera!r} {camera.stats()}"
+
+
+def test_only_a_camera_on_the_network_takes_a_login() -> None:
+    with pytest.raises(UsageError, match="only an rtsp") as caught:
+        LiveVideo("/dev/video0", login=Login("admin", "p@ss"))
     assert "p@ss" not in str(caught.value)
-
-
-def test_credentials_that_cannot_be_used_are_refused(tmp_path: Path) -> None:
-    file = tmp_path / "camera.login"
-    with pytest.raises(MissingInputError, match="no such file"):
-        with_credentials("rtsp://10.0.0.5/1", file)
-    for text in ("nocolon", ":nouser", "two:lines\nof:them"):
-        file.write_text(text)
-        file.chmod(0o600)
-        with pytest.raises(InputError, match="is not one line user:password"):
-            with_credentials("rtsp://10.0.0.5/1", file)
-    with pytest.raises(UsageError, match="only an rtsp"):
-        with_credentials("/dev/video0", file)
 
 
 @pytest.mark.parametrize(

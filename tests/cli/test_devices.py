@@ -130,7 +130,7 @@ def test_a_login_that_others_can_read_makes_the_box_unfit(trial: Path) -> None:
         *("--video", f"rtsp://127.0.0.1:{closed_port()}/cam"),
     )
     (camera,) = [item for item in result.document["items"] if item["name"] == "camera"]
-    assert "can be read by others" in camera["value"]
+    assert "can be used by others" in camera["value"]
     assert "chmod 600" in camera["remedy"]
     assert "hunter2" not in result.out + result.err
 

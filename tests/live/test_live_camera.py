@@ -20,6 +20,7 @@ from noisewatch.capture.livecamera import LiveVideo
 from noisewatch.capture.picture import pictures, plan_pictures
 from noisewatch.capture.ring import VideoRing
 from noisewatch.errors import InputOutputError
+from noisewatch.node.login import read_login
 from noisewatch.records import VideoPacket
 
 pytestmark = pytest.mark.live
@@ -140,10 +141,10 @@ def test_a_login_is_read_from_a_file_and_never_told(
     camera_server: Callable[..., Any], wait: Callable[..., None], tmp_path: Path
 ) -> None:
     server = camera_server("--user", "cam", "--password", "hunter2")
-    login = tmp_path / "login"
-    login.write_text("cam:hunter2\n")
-    login.chmod(0o600)
-    watcher = Watcher(server.url, credentials_file=login)
+    file = tmp_path / "login"
+    file.write_text("cam:hunter2\n")
+    file.chmod(0o600)
+    watcher = Watcher(server.url, login=read_login(file))
     wait(lambda: len(watcher.packets) >= 10)
     watcher.stop()
     told = f"{watcher.source.stats()} {watcher.source!r} {watcher.source.description}"
