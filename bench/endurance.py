@@ -66,6 +66,7 @@ class Tally:
     heard_s: float = 0.0
     heard_wall_s: float = 0.0
     has_run_spoken: bool = False
+    first_word_s: float = 0.0
     segments: list[list[Sample]] = field(default_factory=list)
     exit_codes: list[int] = field(default_factory=list)
     rest: bytes = b""
@@ -179,7 +180,7 @@ class _Run:
                 left_s = min((until_h - street_h) * 3600.0 / self._pace, wall_end_s - now_s)
                 if left_s <= 0:
                     break
-                up_s = now_s - self._up_since_s
+                up_s = now_s - tally.first_word_s if tally.has_run_spoken else 0.0
                 self._faults.tend(self._child, street_h=street_h, up_s=up_s, left_s=left_s)
                 if int(street_h) > written_h:
                     written_h = int(street_h)
@@ -225,7 +226,7 @@ class _Run:
         tally.has_run_spoken = False
         # the street went on while nobody heard it
         tally.street_s += (time.monotonic() - tally.street_at_s) * self._pace
-        tally.street_at_s = self._up_since_s = time.monotonic()
+        tally.street_at_s = time.monotonic()
         for order in (self._folder / "orders").iterdir():
             order.unlink()
         asked = {
@@ -318,6 +319,8 @@ def _take(document: dict[str, Any], tally: Tally) -> None:
         if tally.has_run_spoken:
             tally.heard_s += document["street_s"] - tally.street_s
             tally.heard_wall_s += now_s - tally.street_at_s
+        else:
+            tally.first_word_s = now_s
         tally.has_run_spoken = True
         tally.street_s, tally.street_at_s, tally.back_s = document["street_s"], now_s, document["back_s"]
     elif document["event"] == "event":

@@ -19,6 +19,8 @@ ENDINGS = ("kill", "device")
 #: What a run must survive.
 OTHERS = ("stall", "gap", "camera", "frozen", "covered", "disk", "clock", "broker")
 DISK_FULL_S, BROKER_AWAY_S = 16.0, 8.0
+#: When those that were told are over in any case.
+OVER_S = {"stall": STALL_S + 2.0, "disk": DISK_FULL_S + 1.0, "kill": 0.0, "device": 0.0}
 #: A run that has only begun looks at no picture yet.
 FIRST_LOOK_S = 60.0
 
@@ -146,8 +148,8 @@ class Faults:
                 self._look_at_s = now_s + 1.0
                 self._watch(self.current, now_s)
             return
-        # a run is given the time to come up
-        if now_s < self._due_s or up_s < 8.0:
+        # a run that has only just been heard of is given a moment
+        if now_s < self._due_s or up_s < 2.0:
             return
         kind = self._next(street_h=street_h, up_s=up_s)
         if kind is None or lasts_s(kind, self.pace) > left_s:
@@ -211,7 +213,10 @@ class Faults:
             struck.found_after_s = now_s - struck.at_s
             self.found[struck.kind] = self.found.get(struck.kind, 0) + 1
         # a fault that was told early goes on all the same: the next one must not be taken for it
-        if now_s < struck.at_s + lasts_s(struck.kind, self.pace):
+        until_s = lasts_s(struck.kind, self.pace)
+        if struck.found_after_s is not None:
+            until_s = OVER_S.get(struck.kind, until_s)
+        if now_s < struck.at_s + until_s:
             return
         if struck.found_after_s is None:
             kinds = [one["kind"] for one in since]

@@ -38,7 +38,7 @@ from noisewatch.node.notices import Sender
 from noisewatch.node.observing import Observer, Run, resident_bytes
 from noisewatch.node.pipeline import ReadyClip
 from noisewatch.node.runner import Runner
-from noisewatch.node.status import read_status
+from noisewatch.node.status import written_status
 from noisewatch.node.troubles import troubles_of
 from noisewatch.records import VideoPacket
 
@@ -308,7 +308,7 @@ class Attendance:
 
     def _open_journal(self) -> None:
         try:
-            before = read_status(self._box.identity.folder)
+            before = written_status(self._box.identity.folder)
         except MissingInputError:
             before = None
         except NoisewatchError as error:

@@ -88,8 +88,8 @@ class StatusWriter:
             self.failures += 1
 
 
-def read_status(folder: Path) -> dict[str, Any]:
-    """Return what the last run of a node wrote; ``running`` says whether it still runs.
+def written_status(folder: Path) -> dict[str, Any]:
+    """Return what the last run of a node wrote, as it wrote it: a run that was cut off says "running" still.
 
     Raises
     ------
@@ -103,7 +103,18 @@ def read_status(folder: Path) -> dict[str, Any]:
         raise MissingInputError(
             "no live run was ever started here", where=folder, remedy="noisewatch run --config NODE/node.toml"
         )
-    document = bytes_to_document(read_bounded(path, max_bytes=_MAX_BYTES), where=path)
+    return bytes_to_document(read_bounded(path, max_bytes=_MAX_BYTES), where=path)
+
+
+def read_status(folder: Path) -> dict[str, Any]:
+    """Return what the last run of a node wrote; ``running`` says whether it still runs.
+
+    Raises
+    ------
+    MissingInputError, InputError
+        As ``written_status``.
+    """
+    document = written_status(folder)
     now_s = time.monotonic()
     pid = document.get("pid")
     document["running"] = is_running(

@@ -128,3 +128,13 @@ def test_days_of_keys_are_counted_from_today(tmp_path: Path) -> None:
     attend.beside(runner, failure=lambda: None)
     assert attend._observer.facts().key_days == 5
     assert date(2026, 5, 8) in attend._box.identity.day_keys.days
+
+
+def test_a_run_that_was_cut_off_is_told_by_the_next_one(tmp_path: Path) -> None:
+    # what a run that was killed leaves: its last word, and no such process any more
+    written_at = (NOW - timedelta(seconds=40)).isoformat().replace("+00:00", "Z")
+    last_word = {"running": True, "pid": 2**22 + 1, "boot_id": "a", "monotonic_s": 1.0}
+    (tmp_path / "status.json").write_text(json.dumps({**last_word, "written_at": written_at}))
+    with attendance(made_box(tmp_path, key_days=30)) as attend:
+        first = attend.journal.entries()[0]
+    assert (first["kind"], first["clean"], first["lost_s"]) == ("start", False, 40.0)
