@@ -21,6 +21,8 @@ OTHERS = ("stall", "gap", "camera", "frozen", "covered", "disk", "clock", "broke
 DISK_FULL_S, BROKER_AWAY_S = 16.0, 8.0
 #: When those that were told are over in any case.
 OVER_S = {"stall": STALL_S + 2.0, "disk": DISK_FULL_S + 1.0, "kill": 0.0, "device": 0.0}
+#: What is left of the run must be so long where that is less than the longest that they may take.
+NEEDS_S = {"stall": STALL_S + 2.0, "kill": 9.0, "device": 9.0}
 #: A run that has only begun looks at no picture yet.
 FIRST_LOOK_S = 60.0
 
@@ -152,7 +154,7 @@ class Faults:
         if now_s < self._due_s or up_s < 2.0:
             return
         kind = self._next(street_h=street_h, up_s=up_s)
-        if kind is None or lasts_s(kind, self.pace) > left_s:
+        if kind is None or NEEDS_S.get(kind, lasts_s(kind, self.pace)) > left_s:
             return
         self._strike(kind, child, street_h=street_h)
 
@@ -170,7 +172,7 @@ class Faults:
         return {kind: f"{self.found.get(kind, 0)}/{count}" for kind, count in sorted(self.drawn.items())}
 
     def _pause(self) -> None:
-        self._due_s = time.monotonic() + max(3.0, self.draw.expovariate(self.per_hour * self.pace / 3600.0))
+        self._due_s = time.monotonic() + max(2.0, self.draw.expovariate(self.per_hour * self.pace / 3600.0))
 
     def _next(self, *, street_h: float, up_s: float) -> str | None:
         if street_h >= self._ending_h:
