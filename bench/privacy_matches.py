@@ -6,7 +6,8 @@
 The recipe's five folds are trained anew, as ``signatures train`` does. Every exhaust of the corpus is judged
 by the fold that never heard its group; so is its treated version, sealed with the seconds that this fold
 matched, as a node does it. Held-out groups, which no fold heard, are judged by the shipped signature and
-stand beside. Intervals: 95 %, Wilson, clips taken for independent (there are nearly as many groups as clips).
+stand beside. Intervals: 95 %, Wilson, of the clips, not of their treatments; clips are taken for independent
+(there are nearly as many groups as clips).
 
 "As it is" compares with the signature's threshold; "scored as treated" is what ``signatures score`` says of
 a clip beside its ``event.json``: it gives back :data:`noisewatch.recognition.decision.TREATED_LOG_ODDS`.
@@ -133,22 +134,22 @@ def judged(recordings: Sequence[Recording], folds: Folds) -> Iterator[Judged]:
         yield Judged(pair, signature, recognised_spans(pair.after, signature)[1])
 
 
-def wilson(hits: int, count: int) -> tuple[float, float]:
+def wilson(share: float, count: float) -> tuple[float, float]:
     """Return the 95 % interval of a share (Wilson, 1927)."""
     if count == 0:
         return 0.0, 1.0
-    z, share = 1.959964, hits / count
+    z = 1.959964
     centre = (share + z**2 / (2 * count)) / (1 + z**2 / count)
     half = z * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2)) / (1 + z**2 / count)
     return float(centre - half), float(centre + half)
 
 
-def print_kept(what: str, found: Sequence[Judged]) -> None:
+def print_kept(what: str, found: Sequence[Judged], *, rounds: int = 1) -> None:
     """Print how many of the matched still match, and what of an exhaust stays in place."""
     matched = [one for one in found if one.was_match]
     for name, as_treated in (("as it is", False), (f"scored as treated (+{TREATED_LOG_ODDS})", True)):
         kept = sum(one.is_match(as_treated=as_treated) for one in matched)
-        low, high = wilson(kept, len(matched))
+        low, high = wilson(kept / max(len(matched), 1), len(matched) / rounds)
         new = sum(one.is_match(as_treated=as_treated) for one in found if not one.was_match)
         print(
             f"{what}, {name}: {kept} of {len(matched)} treated clips that matched before match again = "
@@ -196,10 +197,11 @@ def main() -> None:
     folds = train_folds(trained, settings_for(SHIPPED.feature_set))
     exhausts = [row for row in trained if row.label == "exhaust"]
     found = [one for _ in range(options.rounds) for one in judged(exhausts, folds)]
-    print_kept("out of fold", found)
+    print_kept("out of fold", found, rounds=options.rounds)
     print_repeatability(found[: len(exhausts)], options.seed)
     held_out = [row for row in rows if row.label == "exhaust" and is_held_out(row.group)]
-    print_kept("held out", [one for _ in range(options.rounds) for one in judged(held_out, folds)])
+    again = [one for _ in range(options.rounds) for one in judged(held_out, folds)]
+    print_kept("held out", again, rounds=options.rounds)
     rng = np.random.default_rng(options.seed)
     others = [row for row in trained if row.label in OTHERS]
     drawn = [others[i] for i in rng.permutation(len(others))[: options.others]]
