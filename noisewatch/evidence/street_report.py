@@ -2,43 +2,25 @@
 
 from __future__ import annotations
 
-import base64
 import csv
 import html
 import io
-import tomllib
 from collections.abc import Mapping, Sequence
-from functools import cache
-from importlib import resources
 from typing import Any
 
 import matplotlib
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Plot
 
+from noisewatch.evidence.page import PLOT_STYLE, picture, texts_of, whole_page
 from noisewatch.evidence.street import WEEKDAYS, Cell, StreetMonth, table
 
-_STYLE: Any = {
-    "font.family": "DejaVu Sans",
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-}
-_CSS = """
-body{font:15px/1.5 system-ui,sans-serif;color:#1a1a1a;max-width:64rem;margin:2rem auto;padding:0 1rem}
-h1{font-size:1.6rem}h2{font-size:1.2rem;margin-top:2rem}img{max-width:100%;height:auto}
-table{border-collapse:collapse;font-variant-numeric:tabular-nums}
-th,td{padding:.2rem .6rem;border-bottom:1px solid #ddd;text-align:right}
-th:first-child,td:first-child{text-align:left}.note{color:#555}.warn{font-weight:700}
-"""
+_CSS = "th,td{text-align:right}th:first-child,td:first-child{text-align:left}"
 
 
-@cache
 def texts() -> Mapping[str, Mapping[str, str]]:
-    """Return every text by key and language, from ``templates/street.toml``."""
-    data = (resources.files("noisewatch.evidence") / "templates" / "street.toml").read_text(encoding="utf-8")
-    return tomllib.loads(data)
+    """Return every text by key and language."""
+    return texts_of("street")
 
 
 def street_html(month: StreetMonth, language: str) -> bytes:
@@ -64,8 +46,8 @@ def street_html(month: StreetMonth, language: str) -> bytes:
     parts += [
         f"<h2>{say('by_hour')}</h2>{_table(month, month.hours, 'hour', language)}",
         f"<h2>{say('by_weekday')}</h2>{_table(month, month.weekdays, 'weekday', language)}",
-        f"<h2>{say('week')}</h2>{_image(_week(month, language), say('week'))}",
-        f"<h2>{say('distribution')}</h2>{_image(_distributions(month), say('distribution'))}",
+        f"<h2>{say('week')}</h2>{_week(month, language, say('week'))}",
+        f"<h2>{say('distribution')}</h2>{_distributions(month, say('distribution'))}",
     ]
     if month.behaviours:
         rows = [
@@ -73,13 +55,7 @@ def street_html(month: StreetMonth, language: str) -> bytes:
         ]
         parts.append(f"<h2>{say('behaviours')}</h2><table>{''.join(rows)}</table>")
     parts.append(f'<p class="note">{say("note")}</p>')
-    head = (
-        f'<!DOCTYPE html><html lang="{language}"><head><meta charset="utf-8"><meta name="viewport" '
-        'content="width=device-width, initial-scale=1"><meta http-equiv="Content-Security-Policy" '
-        "content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">"
-        f"<title>{title}</title><style>{_CSS}</style></head><body>"
-    )
-    return (head + "\n".join(parts) + "</body></html>\n").encode("utf-8")
+    return whole_page(title, parts, language=language, css=_CSS)
 
 
 def open_data_csv(months: Sequence[StreetMonth]) -> bytes:
@@ -138,48 +114,37 @@ def _decimal(text: str, language: str) -> str:
     return text if language == "en" else text.replace(".", ",")
 
 
-def _image(data: bytes, words: str) -> str:
-    return f'<img alt="{words}" src="data:image/png;base64,{base64.b64encode(data).decode()}">'
-
-
-def _week(month: StreetMonth, language: str) -> bytes:
+def _week(month: StreetMonth, language: str, words: str) -> str:
     """Draw weekday by hour: LAeq, and the share of minutes over the threshold."""
     days = [texts()[day][language] for day in WEEKDAYS]
     laeq = np.array([np.nan if c.laeq_db is None else c.laeq_db for c in month.week]).reshape(7, 24)
     over = np.array([np.nan if c.share_over is None else 100 * c.share_over for c in month.week])
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(PLOT_STYLE):
         plot = Plot(figsize=(9, 4.4), layout="constrained")
-        for place, (data, words) in enumerate(((laeq, "LAeq, dB"), (over.reshape(7, 24), "%"))):
+        for place, (data, unit) in enumerate(((laeq, "LAeq, dB"), (over.reshape(7, 24), "%"))):
             axes = plot.add_subplot(2, 1, place + 1)
             image = axes.imshow(data, aspect="auto", cmap="cividis", interpolation="nearest")
             axes.set_yticks(range(7), days)
             axes.set_xticks(range(0, 24, 2))
-            plot.colorbar(image, ax=axes, label=words)
-        return _png(plot)
+            plot.colorbar(image, ax=axes, label=unit)
+        return picture(plot, words, dots_per_inch=110)
 
 
-def _distributions(month: StreetMonth) -> bytes:
+def _distributions(month: StreetMonth, words: str) -> str:
     """Draw how many minutes lie in each class of 5 dB; hidden classes are hatched."""
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(PLOT_STYLE):
         plot = Plot(figsize=(9, 2.8), layout="constrained")
         pairs = (("LAeq", month.laeq_classes), ("LAFmax", month.lafmax_classes))
-        for place, (words, classes) in enumerate(pairs):
+        for place, (level, classes) in enumerate(pairs):
             axes = plot.add_subplot(1, 2, place + 1)
             for number, (_, count) in enumerate(sorted(classes.items(), key=lambda one: _lowest(one[0]))):
                 style: Any = {"fill": False, "hatch": "///"} if count is None else {"color": "#0072b2"}
                 axes.bar(number, 5 if count is None else count, width=0.9, edgecolor="#0072b2", **style)
             names = sorted(classes, key=_lowest)
             axes.set_xticks(range(len(names)), [name.split("-")[0] for name in names])
-            axes.set_xlabel(f"{words}, dB")
-        return _png(plot)
+            axes.set_xlabel(f"{level}, dB")
+        return picture(plot, words, dots_per_inch=110)
 
 
 def _lowest(name: str) -> int:
     return int(name.rsplit("-", 1)[0])
-
-
-def _png(plot: Plot) -> bytes:
-    out = io.BytesIO()
-    FigureCanvasAgg(plot)
-    plot.savefig(out, format="png", dpi=110, metadata={"Software": None})
-    return out.getvalue()
