@@ -63,7 +63,8 @@ class Account:
     An event is told once, when its original is sealed or it is certain that there will be none.
 
     A store that cannot be written, or a day without a key, loses the clip, not the measurement: the event is
-    told as not sealed, the run goes on, and ``failure`` ends it with the right exit code. ``notice`` gets
+    told as not sealed, the run goes on, and ``failure``, the first, ends it with the right exit code.
+    ``standing`` is what storing met last, None as soon as something could be stored again. ``notice`` gets
     each event before anything is written; it must be quick. ``is_quiet``: what is in a record anyway is not
     said aloud; what could not be stored is.
     """
@@ -78,6 +79,7 @@ class Account:
         is_quiet: bool = False,
     ) -> None:
         self.failure: NoisewatchError | None = None
+        self.standing: NoisewatchError | None = None
         self._sealer = sealer
         self._emit = emit
         self._report = report
@@ -127,9 +129,15 @@ class Account:
         try:
             work()
         except NoisewatchError as error:
-            if self.failure is None:
-                self.failure = error
+            if self.standing is None:
                 self._report(f"could not be stored: {error.line()}")
+            self._fail(error)
+        else:
+            self.standing = None
+
+    def _fail(self, error: NoisewatchError) -> None:
+        self.standing = error
+        self.failure = self.failure or error
 
     def _original(self, begun: Begun) -> Step | None:
         half = self._stage(begun.ready.event, lambda: self._sealer.original(begun))
@@ -144,9 +152,10 @@ class Account:
         try:
             record = self._sealer.viewing(half).record
         except NoisewatchError as error:
-            self.failure = self.failure or error
+            self._fail(error)
             self._report(f"the viewing copy of {event_id} could not be stored: {error.line()}")
             return
+        self.standing = None
         if record.media_state == "sealed":
             self._viewing_copies += 1
         elif not self._is_quiet:
@@ -159,10 +168,11 @@ class Account:
         try:
             done = work()
         except NoisewatchError as error:
-            self.failure = self.failure or error
+            self._fail(error)
             self._report(f"event {event.id} could not be stored: {error.line()}")
             self._tell(event, is_sealed=False, because=(f"could not be stored: {error.what}",))
             return None
+        self.standing = None
         if isinstance(done, Outcome):
             self._tell_outcome(done)
             return None

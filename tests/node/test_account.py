@@ -84,6 +84,27 @@ def test_a_clip_that_cannot_be_stored_is_told_and_remembered(error: NoisewatchEr
     assert len(reports) == 2
 
 
+def test_a_disk_that_takes_writes_again_ends_the_trouble_but_not_the_exit_code() -> None:
+    reports: list[str] = []
+    full = InputOutputError("no space left on the disk")
+
+    def fail() -> None:
+        raise full
+
+    account = Account(Failing(full), emit=lambda *_: None, report=reports.append)
+    account.carry_out(lambda: None)
+    assert (account.standing, account.failure) == (None, None)
+    for _ in range(2):
+        account.carry_out(fail)
+        account.seal(clip())
+        assert account.standing is full
+        account.carry_out(lambda: None)
+        assert account.standing is None
+    assert account.failure is full
+    # each time that it fails again it is told again, not at every write
+    assert sum(line.startswith("could not be stored") for line in reports) == 2
+
+
 def test_a_quiet_run_says_nothing_of_an_event_but_what_could_not_be_stored() -> None:
     told: dict[bool, list[str]] = {}
     reports: list[str] = []
