@@ -19,8 +19,8 @@ class Facts:
     """What a run knows of itself at one moment; None where it can't be known.
 
     ``store_failure`` is what storing met last, while nothing could be stored since; ``broker_error`` and
-    ``channel_error`` are the first lines of what could not be told. ``past_their_end`` counts clips that should
-    be gone; ``late`` counts clips for which there was no room.
+    ``channel_error`` are the first lines of what could not be told. ``past_their_end`` counts clips that
+    should be gone; ``late`` counts clips for which there was no room.
     """
 
     is_clock_kept: bool = True
