@@ -26,7 +26,7 @@ CLEAREST = 5
 #: the corpus, each clip placed once in six seconds of street: 0.9 % of the others become events.
 UNHEARD_LOG_ODDS = -0.8
 #: What the destruction of voices takes of a clip's log odds where the signature had matched. Chosen for method
-#: band-noise-and-orders-4 so that nine in ten of the exhausts that trained it match again; what later methods
+#: band-noise-and-orders-4 so that nine in ten of the exhausts that trained it match again; what later ones
 #: keep of clips that were never heard, and what else then matches: bench/privacy_matches.py, docs/privacy.md.
 TREATED_LOG_ODDS = 1.7
 
