@@ -21,6 +21,8 @@ _APART_S = 0.25
 _DECAY_S = 0.012
 _SMOOTH_S = 0.125
 _PASSES = 8
+#: The gain is found at about this rate, and drawn smoothly between.
+_COURSE_HZ = 1000
 _MOST_GAIN = 8.0
 _BUMP_S = 0.3
 _BUMPS = 8
@@ -49,28 +51,49 @@ def follow_level(treated: FloatArray, untouched: FloatArray, *, rate_hz: int) ->
     not say. Revs that follow each other stay apart; over 0.25 s one in eight merged with its neighbour.
     """
     heard = a_weighted(untouched, rate_hz=rate_hz)
-    wanted = fast_energy(heard, rate_hz=rate_hz)
-    result = treated
-    kernel = signal.windows.hann(max(round(_SMOOTH_S * rate_hz), 1) + 2)[1:-1]
-    kernel /= kernel.sum()
-    floor = 1e-9 * float(wanted.max()) + 1e-20
-    for _ in range(_PASSES):
-        got = fast_energy(a_weighted(result, rate_hz=rate_hz), rate_hz=rate_hz)
-        ratio = 0.5 * np.log((wanted + floor) / (got + floor))
-        # the level with time weighting F lags by its time constant
-        ahead = np.concatenate([ratio[round(F_S * rate_hz) :], np.full(round(F_S * rate_hz), ratio[-1])])
-        ahead = ahead[: ratio.size]
-        curve = signal.oaconvolve(np.pad(ahead, kernel.size, mode="edge"), kernel, mode="same")
-        curve = curve[kernel.size : kernel.size + ratio.size]
-        result = result * np.exp(np.clip(curve, -np.log(_MOST_GAIN), np.log(_MOST_GAIN)))
+    cell = max(rate_hz // _COURSE_HZ, 1)
+    wanted, got = (_means(x**2, cell) for x in (heard, a_weighted(treated, rate_hz=rate_hz)))
+    log_gain = _course(wanted, got, rate_hz=rate_hz / cell)
+    moments = (np.arange(log_gain.size) + 0.5) * cell
+    result = treated * np.exp(np.interp(np.arange(treated.size), moments, log_gain))
     sound = float(np.sum(a_weighted(result, rate_hz=rate_hz) ** 2))
     if not sound > 0.0:
         return np.zeros_like(result)
     energy = float(np.sum(heard**2))
-    result = _same_maximum(result * np.sqrt(energy / sound), wanted, rate_hz)
+    result = _same_maximum(result * np.sqrt(energy / sound), fast_energy(heard, rate_hz=rate_hz), rate_hz)
     # moving the maximum moved the mean: give back so much of it that both stay within their limits
     moved_db = 10.0 * np.log10(energy / float(np.sum(a_weighted(result, rate_hz=rate_hz) ** 2)))
     return np.asarray(result * 10.0 ** (float(np.clip(moved_db, -_GIVEN_BACK_DB, _GIVEN_BACK_DB)) / 20.0))
+
+
+def _means(values: FloatArray, cell: int) -> FloatArray:
+    """Return the mean of each so many values; the last ones may be fewer."""
+    starts = np.arange(0, values.size, cell)
+    return np.asarray(np.add.reduceat(values, starts) / np.diff(np.append(starts, values.size)))
+
+
+def _course(wanted: FloatArray, got: FloatArray, *, rate_hz: float) -> FloatArray:
+    """Return the gain, as a natural logarithm, that brings one course of LAF to another, smooth.
+
+    Both are powers of the weighted sound about every millisecond: a gain this smooth changes the weighted
+    sound as it changes the sound, so that the curve can be found without filtering anew.
+    """
+    decay = float(np.exp(-1.0 / (F_S * rate_hz)))
+    weights = ([1.0 - decay], [1.0, -decay])
+    wanted = signal.lfilter(*weights, wanted)
+    kernel = signal.windows.hann(max(round(_SMOOTH_S * rate_hz), 1) + 2)[1:-1]
+    kernel /= kernel.sum()
+    lag = round(F_S * rate_hz)  # the level with time weighting F lags by its time constant
+    floor = 1e-9 * float(wanted.max()) + 1e-20
+    most = float(np.log(_MOST_GAIN))
+    log_gain = np.zeros_like(wanted)
+    for _ in range(_PASSES):
+        now = signal.lfilter(*weights, got * np.exp(2.0 * log_gain))
+        ratio = 0.5 * np.log((wanted + floor) / (now + floor))
+        ahead = np.concatenate([ratio[lag:], np.full(lag, ratio[-1])])[: ratio.size]
+        curve = signal.oaconvolve(np.pad(ahead, kernel.size, mode="edge"), kernel, mode="same")
+        log_gain += np.clip(curve[kernel.size : kernel.size + ratio.size], -most, most)
+    return log_gain
 
 
 def _same_maximum(treated: FloatArray, wanted: FloatArray, rate_hz: int) -> FloatArray:
