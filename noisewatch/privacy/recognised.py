@@ -3,8 +3,8 @@
 Where the signature that caused an event matched, an engine is what is heard, and the clip shall show it.
 There the noise keeps the spectrum of windows of 1 s line by line (new phases, so that nothing inside a
 window is left in its place), and its loudness repeats with the firing as the sound's did. Words need what
-happens within a second and are destroyed here as well; what is spared is the random tone colour, which
-hides who spoke: in these seconds the engine does.
+happens within a second and are destroyed here as well. The random tone colour, which hides who spoke, is
+weaker: in these seconds the engine helps to hide.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from noisewatch.acoustics.firing import ANALYSIS_HZ
+from noisewatch.privacy.bandnoise import band_edges
 from noisewatch.privacy.orders import averaged
 from noisewatch.privacy.randomness import uniform
 
@@ -52,7 +53,9 @@ def course(spans: Sequence[Span], *, rate_hz: int, count: int) -> FloatArray:
     return np.clip(averaged(inside, max(1, round(_EDGE_S * rate_hz))), 0.0, 1.0)
 
 
-def engine_noise(rest: FloatArray, *, rate_hz: int, entropy: bytes) -> FloatArray:
+def engine_noise(
+    rest: FloatArray, *, rate_hz: int, entropy: bytes, colour: FloatArray | None = None
+) -> FloatArray:
     """Return noise with the spectrum that each window of 1 s had, and new phases, shape (n,).
 
     Parameters
@@ -63,6 +66,9 @@ def engine_noise(rest: FloatArray, *, rate_hz: int, entropy: bytes) -> FloatArra
         Its rate.
     entropy : bytes
         For this channel alone.
+    colour : ndarray, shape (bands,), optional
+        Amplitude factors of the bands of :func:`~noisewatch.privacy.bandnoise.band_edges`, drawn smoothly
+        between their centres; the same for all channels.
     """
     half = max(round(WINDOW_S * rate_hz / 2), 1)
     size = 2 * half
@@ -71,12 +77,21 @@ def engine_noise(rest: FloatArray, *, rate_hz: int, entropy: bytes) -> FloatArra
     padded[half : half + rest.size] = rest
     window = np.sin(np.pi * (np.arange(size) + 0.5) / size)
     phases = uniform(entropy, "recognised", frames * (half + 1)).reshape(frames, half + 1)
+    gain = 1.0 if colour is None else _smooth_gain(colour, rate_hz=rate_hz, count=half + 1)
     made = np.zeros_like(padded)
     for frame in range(frames):
         part = slice(frame * half, frame * half + size)
-        magnitude = np.abs(fft.rfft(padded[part] * window))
+        magnitude = gain * np.abs(fft.rfft(padded[part] * window))
         made[part] += window * fft.irfft(magnitude * np.exp(2j * np.pi * phases[frame]), size)
     return made[half : half + rest.size]
+
+
+def _smooth_gain(colour: FloatArray, *, rate_hz: int, count: int) -> FloatArray:
+    """Return the factors of bands at so many frequencies up to half the rate."""
+    edges = band_edges(rate_hz)
+    centres = np.sqrt(np.maximum(edges[:-1], edges[1] / 2.0) * edges[1:])
+    hertz = np.maximum(np.linspace(0.0, rate_hz / 2.0, count), centres[0])
+    return np.asarray(np.exp(np.interp(np.log(hertz), np.log(centres), np.log(colour))))
 
 
 def with_pulses(noise: FloatArray, wave: FloatArray, *, rate_hz: int, cycles: FloatArray) -> FloatArray:

@@ -7,8 +7,8 @@ sound itself is thrown away. What passes is, for each channel,
   carried by noise drawn from the system's entropy (:mod:`~noisewatch.privacy.bandnoise`);
 * the orders of an engine where most of the low band repeats with its firing, averaged over 0.5 s
   (:mod:`~noisewatch.privacy.orders`);
-* more of an engine in the seconds that the event's signature matched: the spectrum of whole seconds, orders
-  whole, and pulses (:mod:`~noisewatch.privacy.recognised`);
+* more of an engine in the seconds that the event's signature matched: the spectrum of whole seconds in a
+  weaker random colour, orders whole, and pulses (:mod:`~noisewatch.privacy.recognised`);
 * the moments of bangs, as bursts of one fixed shape (:mod:`~noisewatch.privacy.level`);
 * the course of the A-weighted level, no finer than ``levels.csv`` states it.
 
@@ -32,7 +32,7 @@ from noisewatch.privacy.recognised import Span, course, engine_noise, with_pulse
 FloatArray = NDArray[np.float64]
 
 #: Name and version of the method; it stands in each record.
-METHOD = "band-noise-and-orders-5"
+METHOD = "band-noise-and-orders-6"
 MIN_ENTROPY_BYTES = 32
 
 _RECIPE = Recipe()
@@ -50,8 +50,8 @@ class TreatedSound:
     method : str
         :data:`METHOD`.
     details : mapping
-        Figures of the method: window in seconds, number of bands, blur in octaves, colour in dB, seconds
-        that were recognised.
+        Figures of the method: window in seconds, number of bands, blur in octaves, colours in dB,
+        seconds that were recognised.
     """
 
     samples: NDArray[np.float32]
@@ -102,17 +102,21 @@ def destroy_voices(
     _check(samples, rate_hz, entropy)
     edges = band_edges(rate_hz)
     colour = random_colour(entropy, edges_hz=edges, deviation_db=recipe.colour_db)
+    weaker = random_colour(entropy + b"recognised", edges_hz=edges, deviation_db=recipe.recognised_colour_db)
     known = course(recognised, rate_hz=rate_hz, count=samples.shape[1])
     treated = np.zeros_like(samples)
     for number, channel in enumerate(samples):
         if np.any(channel):
             own = entropy + number.to_bytes(4, "big")
-            treated[number] = _treat(channel.astype(np.float64), rate_hz, own, recipe, colour, known)
+            treated[number] = _treat(
+                channel.astype(np.float64), rate_hz, own, recipe, (colour, weaker), known
+            )
     details: dict[str, float | str] = {
         "window_s": recipe.window_s,
         "bands": float(edges.size - 1),
         "blur_octaves": recipe.blur_octaves,
         "colour_db": recipe.colour_db,
+        "recognised_colour_db": recipe.recognised_colour_db,
         "recognised_s": round(float(known.sum()) / rate_hz, 3),
     }
     return TreatedSound(treated, METHOD, details)
@@ -136,10 +140,13 @@ def _treat(
     rate_hz: int,
     entropy: bytes,
     recipe: Recipe,
-    colour: FloatArray,
+    colours: tuple[FloatArray, FloatArray],
     known: FloatArray,
 ) -> FloatArray:
-    """Return what takes the place of one channel; ``known`` says how much each moment was recognised."""
+    """Return what takes the place of one channel; ``known`` says how much each moment was recognised.
+
+    ``colours`` are the random curves of the other moments, and of these.
+    """
     orders, cycles = np.zeros_like(wave), np.zeros(0)
     if wave.size >= _SHORTEST_FOR_ORDERS_S * rate_hz:
         moments_s = np.arange(-(-wave.size * ANALYSIS_HZ // rate_hz)) / ANALYSIS_HZ
@@ -147,9 +154,9 @@ def _treat(
         found = engine_orders(wave, rate_hz=rate_hz, recognised=slow)
         orders, cycles = found.sound, found.cycles
     rest = wave - orders
-    noise = band_noise(rest, rate_hz=rate_hz, entropy=entropy, recipe=recipe, colour=colour)
+    noise = band_noise(rest, rate_hz=rate_hz, entropy=entropy, recipe=recipe, colour=colours[0])
     if known.any() and cycles.size:
-        close = engine_noise(rest, rate_hz=rate_hz, entropy=entropy)
+        close = engine_noise(rest, rate_hz=rate_hz, entropy=entropy, colour=colours[1])
         close = with_pulses(close, wave, rate_hz=rate_hz, cycles=cycles)
         noise = np.sqrt(1.0 - known) * noise + np.sqrt(known) * close
     noise = with_bangs(noise, wave, rate_hz=rate_hz)

@@ -68,7 +68,7 @@ def test_a_clip_whose_record_says_that_voices_were_destroyed_gets_back_what_that
     for name in ("plain", "package"):
         (tmp_path / name).mkdir()
         soundfile.write(str(tmp_path / name / "clip.wav"), samples / np.abs(samples).max() / 2, RATE_HZ)
-    (tmp_path / "package" / "event.json").write_text('{"privacy": {"voices": "band-noise-and-orders-5"}}')
+    (tmp_path / "package" / "event.json").write_text('{"privacy": {"voices": "band-noise-and-orders-6"}}')
     files = [tmp_path / name / "clip.wav" for name in ("plain", "package")]
     done = noisewatch("signatures", "score", *files, "--json")
     assert done.returncode == 0, done.stderr
