@@ -25,9 +25,9 @@ CLEAREST = 5
 #: What a window that an event is too short for is taken to say, in log odds. Chosen on out-of-fold scores of
 #: the corpus, each clip placed once in six seconds of street: 0.9 % of the others become events.
 UNHEARD_LOG_ODDS = -0.8
-#: What the destruction of voices takes of a clip's log odds where the signature had matched. Chosen for method
-#: band-noise-and-orders-4 so that nine in ten of the exhausts that trained it match again; what later ones
-#: keep of clips that were never heard, and what else then matches: bench/privacy_matches.py, docs/privacy.md.
+#: What the destruction of voices takes of a clip's log odds where the signature had matched. Chosen for the
+#: method band-noise-and-orders-4 so that nine in ten of the exhausts that trained it match again; what later
+#: ones keep of clips never heard, and what else then matches: bench/privacy_matches.py, docs/privacy.md.
 TREATED_LOG_ODDS = 1.7
 
 
