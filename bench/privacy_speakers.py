@@ -2,10 +2,10 @@
 
     NOISEWATCH_RESEMBLYZER=weights.npz python bench/privacy_speakers.py [--rounds N]
 
-Each voice of ``bench/privacy_voices.py`` that was recorded is mixed with a simulated sport exhaust at +10, 0
-and -10 dB (voice against exhaust), then treated with the seconds that the shipped signature matched, as a
-node does. Printed: the encoder's equal error rate on the untouched mix, on the sealed sound, and across; means of
-some rounds, each with other exhausts and other entropy: one round moves by five points either way.
+Each voice of ``bench/privacy_voices.py`` that was recorded is mixed with a simulated sport exhaust at +10,
+0 and -10 dB (voice against exhaust), then treated with the seconds that the shipped signature matched, as a
+node does. Printed: the encoder's equal error rate on the untouched mix, on the sealed sound, and across;
+means of some rounds, each with other exhausts and other entropy: one round moves by five points either way.
 """
 
 from __future__ import annotations
