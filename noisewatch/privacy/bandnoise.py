@@ -35,13 +35,13 @@ class Recipe:
     colour_db : float
         Standard deviation of the random curve that is added to the spectrum, once for a sound.
     recognised_colour_db : float
-        The same in seconds that a signature recognised, by a curve of its own.
+        The same in seconds that a signature recognised: the same curve, drawn weaker.
     """
 
     window_s: float = 0.5
     blur_octaves: float = 1.0
     colour_db: float = 7.0
-    recognised_colour_db: float = 2.8
+    recognised_colour_db: float = 3.0
 
 
 def band_edges(rate_hz: int) -> FloatArray:

@@ -102,7 +102,8 @@ def destroy_voices(
     _check(samples, rate_hz, entropy)
     edges = band_edges(rate_hz)
     colour = random_colour(entropy, edges_hz=edges, deviation_db=recipe.colour_db)
-    weaker = random_colour(entropy + b"recognised", edges_hz=edges, deviation_db=recipe.recognised_colour_db)
+    # the same curve: two of them, each for a part of the clip, would average out
+    weaker = colour ** (recipe.recognised_colour_db / recipe.colour_db if recipe.colour_db else 0.0)
     known = course(recognised, rate_hz=rate_hz, count=samples.shape[1])
     treated = np.zeros_like(samples)
     for number, channel in enumerate(samples):
