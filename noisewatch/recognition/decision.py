@@ -26,7 +26,7 @@ CLEAREST = 5
 #: the corpus, each clip placed once in six seconds of street: 0.9 % of the others become events.
 UNHEARD_LOG_ODDS = -0.8
 #: What the destruction of voices (method band-noise-and-orders-6) takes of a clip's log odds where the
-#: signature had matched. Chosen on clips that each fold never heard, so that more than nine in ten match again;
+#: signature had matched. Chosen on clips that each fold never heard, so that over nine in ten match again;
 #: bench/privacy_matches.py prints them, held-out ones, and what else then matches (docs/privacy.md).
 TREATED_LOG_ODDS = 2.0
 
