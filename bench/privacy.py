@@ -142,9 +142,7 @@ def print_speakers(*, rounds: int = 1) -> dict[str, dict[str, float]]:
             untouched, sealed = (np.array([judge(wave) for wave in waves]) for waves in (before, after))
             is_cosine = name == "Resemblyzer"
             if not is_cosine:
-                untouched, sealed = (
-                    (x - x.mean(axis=0)) / (x.std(axis=0) + 1e-9) for x in (untouched, sealed)
-                )
+                untouched, sealed = _standardised(untouched), _standardised(sealed)
             pairs = {
                 "untouched": (untouched, untouched),
                 "treated": (sealed, sealed),

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy import fft, signal
 
 from noisewatch.acoustics.weighting import goal_db
+from noisewatch.privacy.orders import averaged
 
 FloatArray = NDArray[np.float64]
 
@@ -81,8 +82,7 @@ def _course(wanted: FloatArray, got: FloatArray, *, rate_hz: float) -> FloatArra
     decay = float(np.exp(-1.0 / (F_S * rate_hz)))
     weights = ([1.0 - decay], [1.0, -decay])
     wanted = signal.lfilter(*weights, wanted)
-    kernel = signal.windows.hann(max(round(_SMOOTH_S * rate_hz), 1) + 2)[1:-1]
-    kernel /= kernel.sum()
+    smooth = max(round(_SMOOTH_S * rate_hz), 1)
     lag = round(F_S * rate_hz)  # the level with time weighting F lags by its time constant
     floor = 1e-9 * float(wanted.max()) + 1e-20
     most = float(np.log(_MOST_GAIN))
@@ -91,8 +91,8 @@ def _course(wanted: FloatArray, got: FloatArray, *, rate_hz: float) -> FloatArra
         now = signal.lfilter(*weights, got * np.exp(2.0 * log_gain))
         ratio = 0.5 * np.log((wanted + floor) / (now + floor))
         ahead = np.concatenate([ratio[lag:], np.full(lag, ratio[-1])])[: ratio.size]
-        curve = signal.oaconvolve(np.pad(ahead, kernel.size, mode="edge"), kernel, mode="same")
-        log_gain += np.clip(curve[kernel.size : kernel.size + ratio.size], -most, most)
+        curve = averaged(np.pad(ahead, smooth, mode="edge"), smooth)[smooth : smooth + ratio.size]
+        log_gain += np.clip(curve, -most, most)
     return log_gain
 
 
