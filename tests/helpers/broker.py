@@ -15,6 +15,8 @@ from typing import Any
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 
 RIG = Path(__file__).resolve().parents[1] / "live" / "rigs" / "start_mosquitto.sh"
 
@@ -59,6 +61,15 @@ class Broker:
         self._pid = int(said["NW_MQTT_PID"])
         return self
 
+    def keep(self, topic: str, *, seconds: float = 15.0) -> None:
+        """Have it write down who subscribed to a topic: a killed broker forgets what it did not write."""
+        kept = self.folder / "mosquitto.db"
+        deadline = time.monotonic() + seconds
+        while not (kept.exists() and topic.encode() in kept.read_bytes()):
+            assert time.monotonic() < deadline, f"the broker did not keep the subscription to {topic}"
+            os.kill(self._pid, signal.SIGUSR1)
+            time.sleep(0.1)
+
     def kill(self) -> None:
         if self._pid:
             os.kill(self._pid, signal.SIGKILL)
@@ -73,11 +84,17 @@ class Broker:
 
 
 class Listener:
-    """Somebody of the fleet who hears everything."""
+    """Somebody of the fleet who hears everything.
 
-    def __init__(self, broker: Broker) -> None:
+    With a name its session outlives a broken line, and, after :meth:`Broker.keep`, the broker: what comes
+    before it is back waits for it.
+    """
+
+    def __init__(self, broker: Broker, *, name: str = "") -> None:
         self.heard: list[tuple[str, dict[str, Any], bool]] = []
-        self._client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5)
+        self._client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=name, protocol=mqtt.MQTTv5)
+        session = Properties(PacketTypes.CONNECT)
+        session.SessionExpiryInterval = 3600 if name else 0
         self._client.tls_set_context(ssl.create_default_context(cafile=broker.authority))
         self._client.username_pw_set("fleet", "pw-fleet")
         self._client.reconnect_delay_set(1, 1)
@@ -85,7 +102,7 @@ class Listener:
         self._client.on_message = lambda _c, _u, message: self.heard.append(
             (message.topic, json.loads(message.payload), bool(message.retain))
         )
-        self._client.connect("localhost", broker.port, keepalive=10)
+        self._client.connect("localhost", broker.port, keepalive=10, clean_start=not name, properties=session)
         self._client.loop_start()
 
     def under(self, name: str) -> list[dict[str, Any]]:

@@ -92,8 +92,11 @@ def test_an_event_an_hour_and_the_state_arrive_and_the_state_stays(
 
 
 def test_while_the_broker_is_away_notices_wait_in_order_and_none_is_lost(
-    broker: Broker, listener: Listener, telemetry: Callable[..., Telemetry]
+    broker: Broker, telemetry: Callable[..., Telemetry]
 ) -> None:
+    # whichever of the two finds the broker first: what is published before the fleet is back waits for it
+    listener = Listener(broker, name="fleet-that-is-kept")
+    broker.keep("noisewatch/#")
     with telemetry() as told:
         wait_until(lambda: told.told.is_connected)
         broker.kill()
@@ -104,6 +107,7 @@ def test_while_the_broker_is_away_notices_wait_in_order_and_none_is_lost(
         broker.start()
         heard = listener.wait("event", 60, seconds=20)
         wait_until(lambda: told.told.waiting == 0)
+    listener.close()
     ids = list(dict.fromkeys(notice["clip"] for notice in heard))
     assert ids == [made_event(number).id for number in range(60)]
     assert told.told.dropped == 0
