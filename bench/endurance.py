@@ -41,6 +41,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "helpers"), str(ROOT / "bench")]
 from endurance_faults import Faults  # noqa: E402
 from endurance_look import Sample, look_at_store, slope_per_hour  # noqa: E402
 
+from noisewatch.node import lean  # noqa: E402
+
 #: Hours of street between two faults that end a run.
 ENDINGS_H = (3.0, 7.0)
 #: Memory may grow by so much an hour of street; judged where so many hours were covered.
@@ -238,6 +240,8 @@ class _Run:
         }
         program = str(ROOT / "bench" / "endurance_child.py")
         command = [sys.executable, program, str(self._config), str(self._folder / "orders")]
+        # as the command does before NumPy comes; without it a second thread of OpenBLAS spins
+        lean.one_thread()
         environment = os.environ | {"PYTHONPATH": str(ROOT)}
         with (self._folder / "child.log").open("ab") as log:
             child = subprocess.Popen(

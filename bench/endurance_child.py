@@ -29,6 +29,7 @@ from noisewatch.node import (
     chain,
     check,
     happenings,
+    lean,
     looks,
     observing,
     runner,
@@ -85,6 +86,7 @@ def _patch(module: ModuleType, **values: Any) -> None:
 
 def main() -> None:
     """Patch time and sources, then run the service as the command does."""
+    lean.small_heap()
     config, orders, asked = Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3])
     street = Street(
         began=datetime.fromisoformat(asked["began"]).astimezone(UTC),
