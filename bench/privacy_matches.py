@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -31,13 +31,22 @@ from privacy_voices import CORPUS, RATE_HZ, load
 
 from noisewatch.cli.material import synthetic_table
 from noisewatch.privacy.speech import METHOD
-from noisewatch.recognition.corpus import Recording, bucket_folds, is_held_out, read_manifest
+from noisewatch.recognition.corpus import Recording, is_held_out, read_manifest
 from noisewatch.recognition.decision import TREATED_LOG_ODDS, treated_probability
 from noisewatch.recognition.model import expit, model_from_document
 from noisewatch.recognition.recipe import EXHAUST, settings_for
 from noisewatch.recognition.signature import Signature, load_signature
 from noisewatch.recognition.tables import Table, default_cache, table_of_corpus
-from noisewatch.recognition.training import Settings, calibration, class_names, clip_logits, fit, threshold_at
+from noisewatch.recognition.training import (
+    Folds,
+    Settings,
+    calibration,
+    class_names,
+    clip_logits,
+    fit,
+    folds_of,
+    threshold_at,
+)
 from noisewatch.recognition.wishes import claimed
 
 Array = NDArray[np.float64]
@@ -46,26 +55,23 @@ CLIP_S, SYNTHETIC_CLIPS = 10, 30
 
 
 @dataclass(frozen=True, slots=True)
-class Folds:
+class Judges:
     """The signature of each fold, calibrated together, and the fold of each group."""
 
     signatures: tuple[Signature, ...]
-    fold_of_group: dict[str, int]
+    fold_of_group: Mapping[str, int]
 
 
-def train_folds(recordings: Sequence[Recording], settings: Settings) -> Folds:
+def train_folds(recordings: Sequence[Recording], settings: Settings) -> Judges:
     """Train the recipe's folds on all but the held-out groups; their threshold is chosen as training does."""
     table = table_of_corpus(
         recordings, copies=1, jobs=1, cache=default_cache(), feature_set=SHIPPED.feature_set
     )
     made = synthetic_table(SYNTHETIC_CLIPS, 1, SHIPPED.feature_set)
     table = claimed(table if made is None else table.joined(made), EXHAUST)
-    rows = np.array([i for i, clip in enumerate(table.clips) if clip.origin == "corpus"])
-    names = class_names(settings.own)
-    labels = np.array([names.index(table.clips[i].class_name) for i in rows])
-    folds = bucket_folds([table.clips[i].group for i in rows], list(labels == 0), folds=settings.folds)
-    fold_of_group = {table.clips[i].group: int(fold) for i, fold in zip(rows, folds, strict=True)}
-    documents, logits = _fitted(table, rows, folds, fold_of_group, settings)
+    folds, names = folds_of(table, settings), class_names(settings.own)
+    labels = np.array([names.index(table.clips[i].class_name) for i in folds.rows])
+    documents, logits = _fitted(table, folds, settings)
     slope, intercept = calibration(logits, labels, len(names))
     probabilities = expit(slope * logits + intercept)[:, 0]
     threshold = threshold_at(probabilities, labels == 0, settings.false_positive_rate)
@@ -82,23 +88,16 @@ def train_folds(recordings: Sequence[Recording], settings: Settings) -> Folds:
         f"out of fold: threshold {threshold}, recall {found:.3f} of {(labels == 0).sum()} exhausts",
         flush=True,
     )
-    return Folds(signatures, fold_of_group)
+    return Judges(signatures, folds.of_group)
 
 
-def _fitted(
-    table: Table,
-    rows: NDArray[np.int64],
-    folds: NDArray[np.int64],
-    fold_of_group: dict[str, int],
-    settings: Settings,
-) -> tuple[list[dict[str, object]], Array]:
-    of_clip = np.array([fold_of_group.get(clip.group, -1) for clip in table.clips])
+def _fitted(table: Table, folds: Folds, settings: Settings) -> tuple[list[dict[str, object]], Array]:
     documents = []
-    logits = np.zeros((rows.size, len(class_names(settings.own))))
+    logits = np.zeros((folds.rows.size, len(class_names(settings.own))))
     for fold in range(settings.folds):
-        document = fit(table, np.flatnonzero(of_clip != fold), settings)
-        inside = rows[folds == fold]
-        logits[folds == fold] = clip_logits(table, inside, model_from_document(document, where="fold"))
+        document = fit(table, np.flatnonzero(folds.of_clip != fold), settings)
+        inside = folds.rows[folds.of_row == fold]
+        logits[folds.of_row == fold] = clip_logits(table, inside, model_from_document(document, where="fold"))
         documents.append(document)
         print(f"fold {fold + 1} of {settings.folds} trained", flush=True)
     return documents, logits
@@ -123,13 +122,13 @@ class Judged:
         return said >= self.signature.threshold
 
 
-def judged(recordings: Sequence[Recording], folds: Folds) -> Iterator[Judged]:
+def judged(recordings: Sequence[Recording], judges: Judges) -> Iterator[Judged]:
     """Treat each recording with the seconds that its own judge matched, and judge it again."""
     for row in recordings:
         wave = load(row.path)[: CLIP_S * RATE_HZ]
         wave = np.pad(wave, (0, max(0, RATE_HZ - wave.size)))
-        fold = folds.fold_of_group.get(row.group)
-        signature = SHIPPED if fold is None else folds.signatures[fold]
+        fold = judges.fold_of_group.get(row.group)
+        signature = SHIPPED if fold is None else judges.signatures[fold]
         pair = as_sealed(wave, signature)
         yield Judged(pair, signature, recognised_spans(pair.after, signature)[1])
 
@@ -194,19 +193,19 @@ def main() -> None:
     rows = read_manifest(CORPUS)
     trained = [row for row in rows if not is_held_out(row.group)]
     print(f"{METHOD}, recipe of {SHIPPED.name} {SHIPPED.version}", flush=True)
-    folds = train_folds(trained, settings_for(SHIPPED.feature_set))
+    judges = train_folds(trained, settings_for(SHIPPED.feature_set))
     exhausts = [row for row in trained if row.label == "exhaust"]
-    found = [one for _ in range(options.rounds) for one in judged(exhausts, folds)]
+    found = [one for _ in range(options.rounds) for one in judged(exhausts, judges)]
     print_kept("out of fold", found, rounds=options.rounds)
     print_repeatability(found[: len(exhausts)], options.seed)
     held_out = [row for row in rows if row.label == "exhaust" and is_held_out(row.group)]
-    again = [one for _ in range(options.rounds) for one in judged(held_out, folds)]
+    again = [one for _ in range(options.rounds) for one in judged(held_out, judges)]
     print_kept("held out", again, rounds=options.rounds)
     rng = np.random.default_rng(options.seed)
     others = [row for row in trained if row.label in OTHERS]
     drawn = [others[i] for i in rng.permutation(len(others))[: options.others]]
     if drawn:
-        print_kept("other sounds, out of fold", list(judged(drawn, folds)))
+        print_kept("other sounds, out of fold", list(judged(drawn, judges)))
 
 
 if __name__ == "__main__":

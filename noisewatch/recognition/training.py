@@ -89,6 +89,20 @@ class OutOfFold:
 
 
 @dataclass(frozen=True, slots=True)
+class Folds:
+    """Which fold leaves out which clip.
+
+    ``rows`` are the indices in the table of the clips that are scored, ``of_row`` their folds, ``of_group``
+    those of their groups; ``of_clip`` has one for every clip of the table, -1 where none leaves it out.
+    """
+
+    rows: NDArray[np.int64]
+    of_row: NDArray[np.int64]
+    of_clip: NDArray[np.int64]
+    of_group: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Trained:
     """A trained model with what it was calibrated on."""
 
@@ -124,30 +138,41 @@ def out_of_fold(
     InputError
         A fold has no clip of the signature's own class, or none of another.
     """
-    names = class_names(settings.own)
-    is_own = [clip.class_name == names[0] for clip in table.clips]
-    scored = scored_origins(table, names[0])
-    rows = np.array([i for i, clip in enumerate(table.clips) if clip.origin in scored], dtype=np.int64)
-    if rows.size == 0:
-        raise InputError("the corpus holds no recordings")
-    corpus_folds = bucket_folds(
-        [table.clips[i].group for i in rows], [is_own[i] for i in rows], folds=settings.folds
-    )
-    fold_of_group = {table.clips[i].group: int(fold) for i, fold in zip(rows, corpus_folds, strict=True)}
-    clip_folds = np.array([fold_of_group.get(clip.group, -1) for clip in table.clips])
+    folds = folds_of(table, settings)
     parts = []
     for fold in range(settings.folds):
-        inside = rows[corpus_folds == fold]
+        inside = folds.rows[folds.of_row == fold]
         if inside.size == 0:
             raise InputError(
                 f"fold {fold + 1} of {settings.folds} is empty", remedy="add groups or ask for fewer folds"
             )
-        parts.append((np.flatnonzero(clip_folds != fold), inside))
+        parts.append((np.flatnonzero(folds.of_clip != fold), inside))
     found = logits_of_parts(table, parts, settings, jobs=jobs, progress=progress)
-    logits = np.zeros((rows.size, len(names)))
+    logits = np.zeros((folds.rows.size, len(class_names(settings.own))))
     for fold, of_fold in enumerate(found):
-        logits[corpus_folds == fold] = of_fold
-    return OutOfFold(rows, logits, corpus_folds)
+        logits[folds.of_row == fold] = of_fold
+    return OutOfFold(folds.rows, logits, folds.of_row)
+
+
+def folds_of(table: Table, settings: Settings) -> Folds:
+    """Deal the clips that can be measured on to folds of whole buckets of groups.
+
+    Raises
+    ------
+    InputError
+        The table holds no recordings, or too few of the signature's own class for so many folds.
+    """
+    is_own = [clip.class_name == settings.own for clip in table.clips]
+    scored = scored_origins(table, settings.own)
+    rows = np.array([i for i, clip in enumerate(table.clips) if clip.origin in scored], dtype=np.int64)
+    if rows.size == 0:
+        raise InputError("the corpus holds no recordings")
+    of_row = bucket_folds(
+        [table.clips[i].group for i in rows], [is_own[i] for i in rows], folds=settings.folds
+    )
+    of_group = {table.clips[i].group: int(fold) for i, fold in zip(rows, of_row, strict=True)}
+    of_clip = np.array([of_group.get(clip.group, -1) for clip in table.clips])
+    return Folds(rows, of_row, of_clip, of_group)
 
 
 def scored_origins(table: Table, own: str) -> tuple[str, ...]:
