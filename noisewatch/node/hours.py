@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 import numpy as np
 
 from noisewatch.acoustics.statistics import LevelHistogram
-from noisewatch.records import LevelFrame, Score
+from noisewatch.node.summing import Summing
+from noisewatch.records import LevelFrame
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,63 +32,29 @@ class Hour:
     counts: Mapping[str, int] = field(default_factory=dict)
 
 
-class HourSummary:
+class HourSummary(Summing[Hour]):
     """Collects one hour at a time, in memory that does not grow.
 
     Parameters
     ----------
-    started_at : datetime
-        UTC of sample 0.
+    utc : callable
+        Returns the UTC of a sample of the stream.
     is_calibrated : bool
         Whether the levels are on a calibrated scale.
     """
 
-    def __init__(self, *, started_at: datetime, is_calibrated: bool) -> None:
-        self._started_at = started_at.astimezone(UTC)
-        self._is_calibrated = is_calibrated
-        self._start: datetime | None = None
-        self._heard_s = 0.0
-        self._energy = 0.0
-        self._energy_c = 0.0
+    def __init__(self, *, utc: Callable[[int], datetime], is_calibrated: bool) -> None:
+        super().__init__(utc=utc, is_calibrated=is_calibrated)
+        self._heard_s = self._energy = self._energy_c = 0.0
         self._lafmax_db = float("-inf")
         self._histogram = LevelHistogram()
-        self._counts: Counter[str] = Counter()
 
-    def push(self, frames: Sequence[LevelFrame], scores: Sequence[Score]) -> list[Hour]:
-        """Take what a block gave; return the hours that are over. A frame belongs where it begins."""
-        over: list[Hour] = []
-        for frame in frames:
-            at = self._started_at + timedelta(seconds=frame.start_sample / frame.rate_hz)
-            start = at.replace(minute=0, second=0, microsecond=0)
-            if self._start is not None and start != self._start:
-                over += self.finish()
-            self._start = start
-            self._add(frame)
-        for score in scores:
-            if score.classes:
-                self._counts[max(score.classes, key=lambda name: score.classes[name])] += 1
-        return over
+    def floor(self, at: datetime) -> datetime:
+        """Return the hour's start."""
+        return at.replace(minute=0, second=0, microsecond=0)
 
-    def finish(self) -> list[Hour]:
-        """Return the hour that is under way, if there is one."""
-        if self._start is None or self._heard_s == 0.0:
-            return []
-        hour = Hour(
-            start=self._start,
-            heard_s=self._heard_s,
-            laeq_db=_level_db(self._energy / self._heard_s),
-            lceq_db=_level_db(self._energy_c / self._heard_s),
-            lafmax_db=self._lafmax_db,
-            l10_db=self._histogram.exceeded_db(10.0),
-            l90_db=self._histogram.exceeded_db(90.0),
-            is_calibrated=self._is_calibrated,
-            counts=dict(self._counts),
-        )
-        self._start = None
-        self._empty()
-        return [hour]
-
-    def _add(self, frame: LevelFrame) -> None:
+    def take(self, frame: LevelFrame) -> None:
+        """Add a frame to sums and histogram."""
         length_s = (frame.end_sample - frame.start_sample) / frame.rate_hz
         self._heard_s += length_s
         self._energy += length_s * 10.0 ** (frame.laeq_db / 10.0)
@@ -96,13 +62,23 @@ class HourSummary:
         self._lafmax_db = max(self._lafmax_db, frame.lafmax_db)
         self._histogram.add(np.array([frame.laf_db]))
 
-    def _empty(self) -> None:
-        self._heard_s = 0.0
-        self._energy = 0.0
-        self._energy_c = 0.0
+    def sum_up(self, start: datetime, counts: Mapping[str, int]) -> Hour:
+        """Return the hour; its sums begin anew."""
+        hour = Hour(
+            start=start,
+            heard_s=self._heard_s,
+            laeq_db=_level_db(self._energy / self._heard_s),
+            lceq_db=_level_db(self._energy_c / self._heard_s),
+            lafmax_db=self._lafmax_db,
+            l10_db=self._histogram.exceeded_db(10.0),
+            l90_db=self._histogram.exceeded_db(90.0),
+            is_calibrated=self.is_calibrated,
+            counts=counts,
+        )
+        self._heard_s = self._energy = self._energy_c = 0.0
         self._lafmax_db = float("-inf")
         self._histogram = LevelHistogram()
-        self._counts = Counter()
+        return hour
 
 
 def _level_db(mean: float) -> float:

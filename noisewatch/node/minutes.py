@@ -2,73 +2,55 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Mapping
+from datetime import datetime
 
 import numpy as np
 
 from noisewatch.acoustics.statistics import exceeded_db
 from noisewatch.evidence.minutes import Minute
-from noisewatch.records import LevelFrame, Score
+from noisewatch.node.summing import Summing
+from noisewatch.records import LevelFrame
 
 
-class MinuteSummary:
+class MinuteSummary(Summing[Minute]):
     """Collects one minute at a time; of the minutes before it nothing is left.
 
     Parameters
     ----------
-    started_at : datetime
-        UTC of sample 0.
+    utc : callable
+        Returns the UTC of a sample of the stream.
     is_calibrated : bool
         Whether the levels are on a calibrated scale.
     """
 
-    def __init__(self, *, started_at: datetime, is_calibrated: bool) -> None:
-        self._started_at = started_at.astimezone(UTC)
-        self._is_calibrated = is_calibrated
-        self._start: datetime | None = None
+    def __init__(self, *, utc: Callable[[int], datetime], is_calibrated: bool) -> None:
+        super().__init__(utc=utc, is_calibrated=is_calibrated)
         self._frames: list[LevelFrame] = []
-        self._counts: Counter[str] = Counter()
 
-    def push(self, frames: Sequence[LevelFrame], scores: Sequence[Score]) -> list[Minute]:
-        """Take what a block gave; return the minutes that are over. A frame belongs where it begins.
+    def floor(self, at: datetime) -> datetime:
+        """Return the minute's start."""
+        return at.replace(second=0, microsecond=0)
 
-        Scores come later than their frames, by their window at most, and count where they arrive.
-        """
-        over: list[Minute] = []
-        for frame in frames:
-            start = self._minute_of(frame)
-            if self._start is not None and start != self._start:
-                over += self.finish()
-            self._start = start
-            self._frames.append(frame)
-        for score in scores:
-            if score.classes:
-                self._counts[max(score.classes, key=lambda name: score.classes[name])] += 1
-        return over
+    def take(self, frame: LevelFrame) -> None:
+        """Keep a frame until its minute is over."""
+        self._frames.append(frame)
 
-    def finish(self) -> list[Minute]:
-        """Return the minute that is under way, if there is one."""
-        if self._start is None or not self._frames:
-            return []
+    def sum_up(self, start: datetime, counts: Mapping[str, int]) -> Minute:
+        """Return the minute; its frames are forgotten."""
         lengths = np.array([frame.end_sample - frame.start_sample for frame in self._frames], dtype=float)
         energies = 10.0 ** (np.array([frame.laeq_db for frame in self._frames]) / 10.0)
         laf_db = np.array([frame.laf_db for frame in self._frames])
         mean = float(np.sum(lengths * energies) / np.sum(lengths))
         minute = Minute(
-            start=self._start,
+            start=start,
             heard_s=float(np.sum(lengths)) / self._frames[0].rate_hz,
             laeq_db=10.0 * float(np.log10(mean)) if mean > 0 else float("-inf"),
             lafmax_db=max(frame.lafmax_db for frame in self._frames),
             l10_db=exceeded_db(laf_db, 10.0),
             l90_db=exceeded_db(laf_db, 90.0),
-            is_calibrated=self._is_calibrated,
-            counts=dict(self._counts),
+            is_calibrated=self.is_calibrated,
+            counts=counts,
         )
-        self._start, self._frames, self._counts = None, [], Counter()
-        return [minute]
-
-    def _minute_of(self, frame: LevelFrame) -> datetime:
-        at = self._started_at + timedelta(seconds=frame.start_sample / frame.rate_hz)
-        return at.replace(second=0, microsecond=0)
+        self._frames = []
+        return minute

@@ -130,9 +130,8 @@ class Pipeline:
         self._street_time = street_time
         self._on_minute = on_minute
         self._on_hour = on_hour
-        started_at, is_calibrated = settings.started_at, settings.is_calibrated
-        self._minute = MinuteSummary(started_at=started_at, is_calibrated=is_calibrated)
-        self._hour = HourSummary(started_at=started_at, is_calibrated=is_calibrated)
+        self._minute = MinuteSummary(utc=self._utc, is_calibrated=settings.is_calibrated)
+        self._hour = HourSummary(utc=self._utc, is_calibrated=settings.is_calibrated)
         self.lost_samples = 0
         self.end_sample = 0
         self._meter = Meter(rate_hz=settings.rate_hz, channels=settings.channels, backend=node_backend())

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
@@ -13,13 +14,17 @@ from noisewatch.node.hours import HourSummary
 RATE_HZ = 8_000
 
 
+def utc_from(started: datetime) -> Callable[[int], datetime]:
+    return lambda sample: started + timedelta(seconds=sample / RATE_HZ)
+
+
 def test_an_hour_holds_what_all_its_frames_say_and_ends_on_the_hour() -> None:
     started = datetime(2026, 5, 4, 9, 59, 50, tzinfo=UTC)
     rng = np.random.default_rng(1)
     samples = (rng.normal(0, 0.1, 30 * RATE_HZ) * np.linspace(0.1, 1, 30 * RATE_HZ)).astype(np.float32)
     meter = Meter(rate_hz=RATE_HZ, channels=1)
     frames = [*meter.push(samples[None]), *meter.finish()]
-    hours = HourSummary(started_at=started, is_calibrated=True)
+    hours = HourSummary(utc=utc_from(started), is_calibrated=True)
     over = []
     for first in range(0, len(frames), 7):
         over += hours.push(frames[first : first + 7], ())
@@ -36,4 +41,4 @@ def test_an_hour_holds_what_all_its_frames_say_and_ends_on_the_hour() -> None:
 
 
 def test_before_anything_is_heard_there_is_no_hour() -> None:
-    assert HourSummary(started_at=datetime(2026, 5, 4, tzinfo=UTC), is_calibrated=False).finish() == []
+    assert HourSummary(utc=utc_from(datetime(2026, 5, 4, tzinfo=UTC)), is_calibrated=False).finish() == []

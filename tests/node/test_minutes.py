@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
@@ -20,6 +21,10 @@ STARTED = datetime(2026, 3, 1, 12, 0, 50, tzinfo=UTC)
 RATE_HZ = 8_000
 
 
+def utc_from(started: datetime) -> Callable[[int], datetime]:
+    return lambda sample: started + timedelta(seconds=sample / RATE_HZ)
+
+
 def frames_of(seconds: float) -> list[LevelFrame]:
     meter = Meter(rate_hz=RATE_HZ)
     noise = np.random.default_rng(1).standard_normal(round(seconds * RATE_HZ)).astype(np.float32)
@@ -31,7 +36,7 @@ FRAMES = frames_of(83.3)
 
 
 def summed_up(cuts: list[int]) -> list[Minute]:
-    summary = MinuteSummary(started_at=STARTED, is_calibrated=True)
+    summary = MinuteSummary(utc=utc_from(STARTED), is_calibrated=True)
     over: list[Minute] = []
     edges = sorted({0, len(FRAMES), *cuts})
     for start, end in itertools.pairwise(edges):
@@ -56,7 +61,7 @@ def test_blocks_change_nothing(cuts: list[int]) -> None:
 
 
 def test_what_was_lost_was_not_heard() -> None:
-    summary = MinuteSummary(started_at=STARTED, is_calibrated=False)
+    summary = MinuteSummary(utc=utc_from(STARTED), is_calibrated=False)
     kept = [frame for frame in FRAMES[:80] if not 4 <= frame.start_sample / RATE_HZ < 6]
     (only,) = [*summary.push(kept, ()), *summary.finish()]
     assert only.heard_s == pytest.approx(8.0)
@@ -67,11 +72,42 @@ def test_windows_are_counted_by_their_most_probable_class() -> None:
     score = Score(0, RATE_HZ, RATE_HZ, "exhaust", "1", 0.9, {"exhaust": 0.9, "engine": 0.1})
     other = dataclasses.replace(score, classes={"exhaust": 0.2, "engine": 0.8})
     nothing = dataclasses.replace(score, classes={})
-    summary = MinuteSummary(started_at=STARTED, is_calibrated=True)
+    summary = MinuteSummary(utc=utc_from(STARTED), is_calibrated=True)
     summary.push(FRAMES[:80], [score, other, score, nothing])
     (only,) = summary.finish()
     assert only.counts == {"exhaust": 2, "engine": 1}
 
 
 def test_without_sound_there_is_no_minute() -> None:
-    assert MinuteSummary(started_at=STARTED, is_calibrated=True).finish() == []
+    assert MinuteSummary(utc=utc_from(STARTED), is_calibrated=True).finish() == []
+
+
+def test_a_clock_that_was_set_dates_what_follows() -> None:
+    """The box woke up an hour late and was put right after twenty seconds."""
+
+    def utc(sample: int) -> datetime:
+        late = timedelta(hours=1) if sample < 20 * RATE_HZ else timedelta(0)
+        return utc_from(STARTED)(sample) - late
+
+    summary = MinuteSummary(utc=utc, is_calibrated=True)
+    over = [*summary.push(FRAMES, ()), *summary.finish()]
+    assert [(one.start.hour, one.start.minute) for one in over] == [(11, 0), (11, 1), (12, 1), (12, 2)]
+    assert [one.heard_s for one in over] == pytest.approx([10.0, 10.0, 50.0, 13.3])
+
+
+def test_a_minute_is_sixty_seconds_of_utc_however_the_sound_card_drifts() -> None:
+    """A card that is 2 % slow (100 000 times a bad crystal): its samples last longer than they say."""
+    summary = MinuteSummary(
+        utc=lambda sample: STARTED + timedelta(seconds=1.02 * sample / RATE_HZ), is_calibrated=True
+    )
+    over = [*summary.push(FRAMES, ()), *summary.finish()]
+    assert [one.heard_s for one in over] == pytest.approx([10 / 1.02, 60 / 1.02, 83.3 - 70 / 1.02], abs=0.13)
+
+
+def test_a_clock_that_seems_to_go_back_by_a_millisecond_begins_no_minute_anew() -> None:
+    wobble = itertools.cycle([0.0, -0.3, 0.1])
+    summary = MinuteSummary(
+        utc=lambda sample: utc_from(STARTED)(sample) + timedelta(seconds=next(wobble)), is_calibrated=True
+    )
+    over = [*summary.push(FRAMES, ()), *summary.finish()]
+    assert [one.start.minute for one in over] == [0, 1, 2]

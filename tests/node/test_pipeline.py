@@ -12,10 +12,12 @@ import numpy as np
 import pytest
 import soundfile
 
+from noisewatch.evidence.minutes import Minute
+from noisewatch.node.hours import Hour
 from noisewatch.node.pipeline import Pipeline, PipelineSettings, ReadyClip, background_db
 from noisewatch.node.schedule import Period
 from noisewatch.recognition.signature import Signature, find_signature, load_signature
-from noisewatch.records import AudioBlock, Event, LevelFrame
+from noisewatch.records import AudioBlock, ClockState, Event, LevelFrame
 
 START = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 SAMPLES = Path(__file__).resolve().parents[2] / "data" / "samples"
@@ -180,3 +182,29 @@ def test_hours_and_behaviours_of_a_signature_and_the_periods_of_a_street_reach_t
     assert "outside-hours" in clip.event.flags
     assert clip.event.gate_db == 79.0
     assert "13:00 Europe/Brussels lies outside 22:00-24:00" in clip.event.why
+
+
+def test_minutes_and_hours_are_those_of_the_streets_clock(signature: Signature) -> None:
+    """The wall clock is put right by two hours while the box listens; the start it was given stays wrong."""
+
+    class PutRight:
+        def utc(self, sample: int) -> datetime:
+            right = timedelta(hours=2) if sample >= 2 * 48_000 else timedelta(0)
+            return START + right + timedelta(seconds=sample / 48_000)
+
+        def state(self, start_sample: int) -> ClockState:
+            raise AssertionError(start_sample)
+
+    minutes: list[Minute] = []
+    hours: list[Hour] = []
+    pipeline = Pipeline(
+        settings(48_000, 1),
+        signatures=[signature],
+        new_id=str,
+        on_minute=minutes.append,
+        on_hour=hours.append,
+        street_time=PutRight(),
+    )
+    feed(pipeline, np.zeros((1, 5 * 48_000), np.float32), 48_000, cuts=(4800,))
+    assert [(one.start.hour, one.heard_s) for one in minutes] == [(12, 2.0), (14, 3.0)]
+    assert [(one.start.hour, one.heard_s) for one in hours] == [(12, 2.0), (14, 3.0)]
