@@ -65,6 +65,7 @@ def is_told(kind: str, since: list[Entry], standing: set[str]) -> bool:
         "camera": {"blind"},
         "clock": {"clock"},
         "broker": {"broker"},
+        "disk": {"disk"},
     }.get(kind, set())
     if kind == "kill":
         return any(one["kind"] == "start" and not one["clean"] for one in since)

@@ -64,7 +64,8 @@ class Account:
 
     A store that cannot be written, or a day without a key, loses the clip, not the measurement: the event is
     told as not sealed, the run goes on, and ``failure``, the first, ends it with the right exit code.
-    ``standing`` is what storing met last, None as soon as something could be stored again. ``notice`` gets
+    ``standing`` is what storing met last, None as soon as something could be stored again; ``failures``
+    counts all that could not be stored, ``last_failure`` is the last of it. ``notice`` gets
     each event before anything is written; it must be quick. ``is_quiet``: what is in a record anyway is not
     said aloud; what could not be stored is.
     """
@@ -80,6 +81,8 @@ class Account:
     ) -> None:
         self.failure: NoisewatchError | None = None
         self.standing: NoisewatchError | None = None
+        self.last_failure: NoisewatchError | None = None
+        self.failures = 0
         self._sealer = sealer
         self._emit = emit
         self._report = report
@@ -136,8 +139,10 @@ class Account:
             self.standing = None
 
     def _fail(self, error: NoisewatchError) -> None:
-        self.standing = error
+        self.standing = self.last_failure = error
         self.failure = self.failure or error
+        with self._guard:
+            self.failures += 1
 
     def _original(self, begun: Begun) -> Step | None:
         half = self._stage(begun.ready.event, lambda: self._sealer.original(begun))

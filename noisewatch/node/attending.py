@@ -6,6 +6,7 @@ after each block, :meth:`Attendance.event` and :meth:`Attendance.hour`; all thre
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
@@ -23,6 +24,7 @@ from noisewatch.capture.clock import utc_now
 from noisewatch.capture.trying import JUDGED_WIDTH
 from noisewatch.errors import MissingInputError, NoisewatchError, TryAgainError
 from noisewatch.evidence.jsonform import utc_text
+from noisewatch.node.account import Account
 from noisewatch.node.alerts import Book, decide
 from noisewatch.node.box import Box
 from noisewatch.node.chain import Chain
@@ -105,6 +107,7 @@ class Attendance:
         self._health = Health(State.RECOVERING, since_s=self._started_s)
         self._book = Book()
         self._happenings: Happenings | None = None
+        self._account: Account | None = None
         self._stack = ExitStack()
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="attending", daemon=True)
@@ -130,16 +133,18 @@ class Attendance:
         """Note the end, let go of everything."""
         self._ending.set()
         self._thread.join(timeout=10.0)
+        # what was told only now and then is told whole
+        self._tell_happenings(now_s=math.inf)
         self._stack.close()
         self._note("end", "the run ended" if error is None else "the run ended with an error")
 
-    def beside(self, runner: Runner, *, failure: Callable[[], NoisewatchError | None]) -> Attendance:
-        """Name the run to attend to, and what tells of events that could not be stored."""
-        self._runner = runner
+    def beside(self, runner: Runner, *, account: Account) -> Attendance:
+        """Name the run to attend to, and who knows of what could not be stored."""
+        self._runner, self._account = runner, account
         self._observer.ask(
             Run(
                 sync=lambda: self._chain.sync,
-                failure=failure,
+                failure=lambda: account.standing,
                 late=lambda: runner.late_clips,
                 looks=lambda: (*self._eyes.troubles(), *self._ears.troubles()),
                 broker=self._broker_told,
@@ -227,7 +232,7 @@ class Attendance:
             self._look()
             self._check_nightly()
             self._judge()
-            self._tell_happenings()
+            self._tell_happenings(now_s=time.monotonic())
 
     def _judge(self) -> None:
         now_s = time.monotonic()
@@ -247,9 +252,10 @@ class Attendance:
             self._dispatcher.send(alert.document(node=config.name, site=config.site.name, at=at))
             self._note("alert", alert.sentence, about=alert.kind, over=alert.is_over)
 
-    def _tell_happenings(self) -> None:
+    def _tell_happenings(self, *, now_s: float) -> None:
         told = self._chain.told()
-        if self._runner is None or "clock" not in told:
+        account = self._account
+        if self._runner is None or account is None or "clock" not in told:
             return
         if self._happenings is None:
             self._happenings = Happenings(rate_hz=told["sound"]["rate_hz"])
@@ -258,8 +264,10 @@ class Attendance:
             clock_steps=told["clock"]["steps"],
             last_step_s=told["clock"]["last_step_s"],
             is_broker_away=self._broker_told()[0] is not None,
+            not_stored=account.failures,
+            why_not_stored="" if account.last_failure is None else account.last_failure.what,
         )
-        for one in self._happenings.since(counts, now_s=time.monotonic()):
+        for one in self._happenings.since(counts, now_s=now_s):
             self._note(one.kind, one.sentence, **one.details)
 
     def _carry_out(self, effect: Effect) -> None:

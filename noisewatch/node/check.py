@@ -175,14 +175,16 @@ def _clock(identity: Identity) -> CheckItem:
 
 
 def _disk(identity: Identity) -> CheckItem:
-    free = shutil.disk_usage(identity.folder).free
+    # the store may lie on a disk of its own
+    folder = identity.folder / "store"
+    free = shutil.disk_usage(folder if folder.is_dir() else identity.folder).free
     is_fit = free >= MINIMUM_FREE_BYTES
     return CheckItem(
         "disk",
         ok=is_fit,
         value=f"{free / 1e9:.1f} GB free",
         limit=f"at least {MINIMUM_FREE_BYTES / 1e9:g} GB",
-        remedy="" if is_fit else "free space on the disk that holds the node's folder",
+        remedy="" if is_fit else "free space on the disk that holds the node's store",
     )
 
 

@@ -1,4 +1,4 @@
-"""What happens to a run without changing its health: samples lost, the clock set, the broker gone; pure.
+"""What happens to a run without changing its health: samples or records lost, the clock set, no broker; pure.
 
 The journal tells of each at once, then sums up: a microphone that loses samples all day fills no journal.
 """
@@ -15,12 +15,18 @@ EVERY_S = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How far the counters of a run stand; ``is_broker_away`` only once it was there or was tried."""
+    """How far the counters of a run stand; ``is_broker_away`` only once it was there or was tried.
+
+    ``not_stored`` counts events, viewing copies and minutes that could not be stored; ``why_not_stored`` is
+    what the last of them met.
+    """
 
     lost_samples: int = 0
     clock_steps: int = 0
     last_step_s: float = 0.0
     is_broker_away: bool = False
+    not_stored: int = 0
+    why_not_stored: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +52,7 @@ class Happenings:
 
     def __init__(self, *, rate_hz: int) -> None:
         self._rate_hz = rate_hz
-        self._lost = self._steps = 0
+        self._lost = self._steps = self._not_stored = 0
         self._is_away = False
         self._told_s: dict[str, float] = {}
 
@@ -63,6 +69,12 @@ class Happenings:
             what = f"the clock was set by {counts.last_step_s:+.3f} s"
             what += f", the last of {steps} times" if steps > 1 else ""
             found.append(Happening("clock", what, {"steps": steps}))
+        not_stored = counts.not_stored - self._not_stored
+        if not_stored > 0 and self._is_due("disk", now_s):
+            self._not_stored = counts.not_stored
+            what = f"{not_stored} record{'' if not_stored == 1 else 's'} could not be stored, the last: "
+            what += counts.why_not_stored
+            found.append(Happening("disk", what, {"records": not_stored}))
         if counts.is_broker_away is not self._is_away and self._is_due("broker", now_s):
             self._is_away = counts.is_broker_away
             found.append(Happening("broker", "the broker is away" if self._is_away else "the broker is back"))

@@ -101,7 +101,7 @@ class Observer:
             is_clock_before_build=clock.is_before_build,
             is_calibrated=self._is_calibrated() or is_trial,
             calibration=calibration.sentence,
-            free_bytes=_free_bytes(identity.folder),
+            free_bytes=_free_bytes(self._box.store.folder),
             key_days=days_in_a_row(set(identity.day_keys.days), self._now().astimezone(UTC).date()),
             past_their_end=self._past_their_end(),
             temperature_c=temperature_c(),

@@ -124,7 +124,7 @@ def _run_box(
     parts = (chain, effects, _minute_keeper(box, ledger, account), attend)
     runner = _runner(box, request, *parts, started_at=started_at, sources=(audio, video))
     if _is_any_live(*specs):
-        stack.enter_context(attend.beside(runner, failure=lambda: account.standing))
+        stack.enter_context(attend.beside(runner, account=account))
         stack.enter_context(StatusWriter(box.identity.folder, attend.told))
     with _stopped_by_signals(runner, report):
         report(_sources_in_words(audio, video))

@@ -89,10 +89,14 @@ def _trust(facts: Facts) -> list[Trouble]:
         left = f"keys for {facts.key_days} more days"
         found.append(Trouble("keys", f"{left}: ask the custodian for a new bundle"))
     if not facts.is_calibrated:
-        found.append(Trouble("uncalibrated", f"{facts.calibration}: noisewatch calibrate level"))
+        found.append(Trouble("uncalibrated", _with_remedy(facts.calibration, "noisewatch calibrate level")))
     if not facts.is_synchronised:
-        found.append(Trouble("unsynchronised", f"{facts.sync}: noisewatch calibrate sync"))
+        found.append(Trouble("unsynchronised", _with_remedy(facts.sync, "noisewatch calibrate sync")))
     return found
+
+
+def _with_remedy(sentence: str, command: str) -> str:
+    return sentence if command in sentence else f"{sentence}: {command}"
 
 
 def _load(facts: Facts) -> list[Trouble]:

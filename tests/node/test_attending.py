@@ -9,6 +9,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from noisewatch.acoustics.calibration import calibration_state
 from noisewatch.acoustics.sync import not_needed
 from noisewatch.errors import InputOutputError, TryAgainError
@@ -17,6 +19,7 @@ from noisewatch.node.config import NodeConfig
 from noisewatch.node.health import Restart
 from noisewatch.node.live import watch
 from noisewatch.node.screen import meter, screen
+from noisewatch.node.troubles import troubles_of
 
 NOW = datetime(2026, 5, 4, 10, 0, tzinfo=UTC)
 
@@ -25,7 +28,7 @@ class StoppableRun:
     """As much of a runner as attendance asks for."""
 
     late_clips, waiting_clips = 0, 2
-    pipeline = SimpleNamespace(newest_frame=None, newest_keyframe=None)
+    pipeline = SimpleNamespace(newest_frame=None, newest_keyframe=None, lost_samples=480)
 
     def __init__(self) -> None:
         self.stops = 0
@@ -42,12 +45,18 @@ def made_box(folder: Path, *, key_days: int, hook: Path | None = None) -> Any:
         identity=SimpleNamespace(folder=folder, day_keys=SimpleNamespace(is_trial=True, days=days)),
         calibration=SimpleNamespace(state=calibration_state([], now=NOW)),
         signatures=[SimpleNamespace(gate_db=80.0)],
-        store=SimpleNamespace(list=tuple),
+        store=SimpleNamespace(list=tuple, folder=folder),
     )
 
 
+def account_of(failure: InputOutputError | None) -> Any:
+    failures = 0 if failure is None else 1
+    return SimpleNamespace(standing=failure, last_failure=failure, failures=failures)
+
+
 def attendance(box: Any) -> Attendance:
-    chain: Any = SimpleNamespace(sync=not_needed(), told=lambda: {"picture": None})
+    told = {"picture": None, "sound": {"rate_hz": 48_000}, "clock": {"steps": 0, "last_step_s": 0.0}}
+    chain: Any = SimpleNamespace(sync=not_needed(), told=lambda: told)
     return Attendance(
         box, chain, counts=lambda: {"events": 1, "sealed": 1}, has_camera=False, report=print, now=lambda: NOW
     )
@@ -59,7 +68,7 @@ def test_keys_that_run_out_reach_hook_journal_and_view(tmp_path: Path) -> None:
     hook.chmod(0o700)
     attend = attendance(made_box(tmp_path, key_days=3, hook=hook))
     runner: Any = StoppableRun()
-    with attend.beside(runner, failure=lambda: None):
+    with attend.beside(runner, account=account_of(None)):
         end = time.monotonic() + 20
         while not (tmp_path / "alert").exists():
             attend.beat()
@@ -78,7 +87,7 @@ def test_keys_that_run_out_reach_hook_journal_and_view(tmp_path: Path) -> None:
 def test_a_restart_stops_the_run_once_and_says_so_with_the_exit_code_for_trying_again(tmp_path: Path) -> None:
     attend = attendance(made_box(tmp_path, key_days=30))
     runner: Any = StoppableRun()
-    attend.beside(runner, failure=lambda: None)
+    attend.beside(runner, account=account_of(None))
     attend._carry_out(Restart("no sound for 130 s"))
     assert runner.stops == 1
     assert isinstance(attend.wants_restart, TryAgainError)
@@ -89,7 +98,7 @@ def test_a_restart_stops_the_run_once_and_says_so_with_the_exit_code_for_trying_
 def test_what_could_not_be_stored_is_a_trouble_with_its_reason(tmp_path: Path) -> None:
     attend = attendance(made_box(tmp_path, key_days=30))
     runner: Any = StoppableRun()
-    attend.beside(runner, failure=lambda: InputOutputError("no space left"))
+    attend.beside(runner, account=account_of(InputOutputError("no space left")))
     attend.beat()
     attend._judge()
     assert attend._observer.last.store_failure == "no space left"
@@ -125,7 +134,7 @@ def test_the_view_shows_a_meter_with_the_gate_and_the_last_events() -> None:
 def test_days_of_keys_are_counted_from_today(tmp_path: Path) -> None:
     attend = attendance(made_box(tmp_path, key_days=5))
     runner: Any = StoppableRun()
-    attend.beside(runner, failure=lambda: None)
+    attend.beside(runner, account=account_of(None))
     assert attend._observer.facts().key_days == 5
     assert date(2026, 5, 8) in attend._box.identity.day_keys.days
 
@@ -138,3 +147,29 @@ def test_a_run_that_was_cut_off_is_told_by_the_next_one(tmp_path: Path) -> None:
     with attendance(made_box(tmp_path, key_days=30)) as attend:
         first = attend.journal.entries()[0]
     assert (first["kind"], first["clean"], first["lost_s"]) == ("start", False, 40.0)
+
+
+def test_what_was_lost_stands_in_the_journal_when_the_run_ends_at_once(tmp_path: Path) -> None:
+    attend = attendance(made_box(tmp_path, key_days=30))
+    runner: Any = StoppableRun()
+    with attend.beside(runner, account=account_of(InputOutputError("no space left on the disk"))):
+        pass
+    told = {entry["kind"]: entry for entry in attend.journal.entries()}
+    assert list(told) == ["start", "lost", "disk", "end"]
+    assert told["disk"]["what"] == "1 record could not be stored, the last: no space left on the disk"
+    assert told["lost"]["samples"] == 480
+
+
+def test_free_space_is_that_of_the_disk_that_holds_the_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box = made_box(tmp_path, key_days=30)
+    box.store.folder = tmp_path / "another-disk"
+    free = {box.store.folder: 7_000_000, tmp_path: 10**12}
+    monkeypatch.setattr(
+        "noisewatch.node.observing.shutil.disk_usage", lambda folder: SimpleNamespace(free=free[folder])
+    )
+    attend = attendance(box)
+    runner: Any = StoppableRun()
+    attend.beside(runner, account=account_of(None))
+    assert next(trouble.kind for trouble in troubles_of(attend._observer.facts())) == "disk"

@@ -1,4 +1,4 @@
-"""What the journal tells of samples lost, a clock that was set, and a broker that went away."""
+"""What the journal tells of samples and records lost, a clock that was set, a broker that went away."""
 
 from __future__ import annotations
 
@@ -36,3 +36,15 @@ def test_a_clock_set_twice_and_a_broker_that_came_back_meanwhile() -> None:
     assert seen.since(later, now_s=EVERY_S / 2) == ()
     told = [one.sentence for one in seen.since(later, now_s=EVERY_S)]
     assert told == ["the clock was set by -4.000 s, the last of 2 times", "the broker is back"]
+
+
+def test_what_could_not_be_stored_is_told_with_its_reason_however_soon_it_is_over() -> None:
+    seen = Happenings(rate_hz=48_000)
+    full = Counts(not_stored=2, why_not_stored="no space left on the disk")
+    assert [(one.kind, one.sentence, one.details) for one in seen.since(full, now_s=1.0)] == [
+        ("disk", "2 records could not be stored, the last: no space left on the disk", {"records": 2})
+    ]
+    assert seen.since(full, now_s=2.0 + EVERY_S) == ()
+    again = Counts(not_stored=3, why_not_stored="the disk can't be written")
+    (one,) = seen.since(again, now_s=3.0 + EVERY_S)
+    assert one.sentence == "1 record could not be stored, the last: the disk can't be written"
