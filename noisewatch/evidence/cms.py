@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives import serialization
 
 from noisewatch.errors import AnswerIsNo
 from noisewatch.evidence import tools
+from noisewatch.evidence.certificates import read_pem
 
 
 def verify_detached(
@@ -41,7 +42,7 @@ def verify_detached(
     if done.returncode != 0:
         raise AnswerIsNo(f"does not verify ({_reason(done.stderr)})")
     try:
-        return x509.load_pem_x509_certificate(done.stdout)
+        return read_pem(done.stdout)
     except ValueError as error:
         raise AnswerIsNo("does not carry the signer's certificate") from error
 

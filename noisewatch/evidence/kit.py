@@ -15,13 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from noisewatch.errors import ConfigurationError, InputError, UsageError
-from noisewatch.evidence import jsonform
+from noisewatch.evidence import certificates, jsonform
 from noisewatch.evidence.durable import make_folder, read_bounded, read_secret, write_atomic
 from noisewatch.evidence.log import EventLog
 from noisewatch.evidence.seal import ROLE_NODE, DayKeys, NodeSigner, role_of
@@ -100,7 +99,7 @@ def fingerprint(certificate_pem: bytes) -> str:
         It is not a certificate in PEM.
     """
     try:
-        return x509.load_pem_x509_certificate(certificate_pem).fingerprint(hashes.SHA256()).hex()
+        return certificates.read_pem(certificate_pem).fingerprint(hashes.SHA256()).hex()
     except ValueError as error:
         raise ConfigurationError("is not a certificate in PEM", where="ca.pem") from error
 
@@ -191,7 +190,7 @@ def read_request(path: Path) -> tuple[str, ec.EllipticCurvePublicKey]:
         It is not a signing request of a box.
     """
     try:
-        request = x509.load_pem_x509_csr(read_bounded(path, max_bytes=64 * 1024))
+        request = certificates.read_request(read_bounded(path, max_bytes=64 * 1024))
     except ValueError as error:
         raise UsageError("is not a certificate signing request", where=path) from error
     key = request.public_key()
@@ -220,10 +219,11 @@ def _refuse_outdated(new: DayKeys, keys: Path, *, authority_pem: bytes, today: d
 
 def _refuse_foreign_certificate(kit: Kit, keys: Path) -> None:
     try:
-        certificate = x509.load_pem_x509_certificate(kit.node_pem)
-        certificate.verify_directly_issued_by(x509.load_pem_x509_certificate(kit.ca_pem))
-    except (ValueError, TypeError, InvalidSignature) as error:
-        raise ConfigurationError("the box's certificate is not of this authority", where="bundle") from error
+        certificate, authority = (certificates.read_pem(pem) for pem in (kit.node_pem, kit.ca_pem))
+    except ValueError as error:
+        raise ConfigurationError("is not a certificate in PEM", where="bundle") from error
+    if not certificates.is_issued_by(certificate, authority):
+        raise ConfigurationError("the box's certificate is not of this authority", where="bundle")
     private = serialization.load_pem_private_key(read_secret(keys / "node.key"), password=None)
     if certificate.public_key() != private.public_key() or role_of(certificate) != ROLE_NODE:
         raise ConfigurationError(

@@ -45,7 +45,7 @@ from noisewatch.evidence.durable import (
 )
 from noisewatch.evidence.history import Said
 from noisewatch.evidence.log import row_from_line
-from noisewatch.evidence.seal import ROLE_NODE, role_of
+from noisewatch.evidence.seal import ROLE_NODE, load_certificate, role_of
 from noisewatch.evidence.stored import MAX_PART_BYTES, RECORD
 
 
@@ -148,7 +148,7 @@ def _refuse_other_box(to: Path, certificate: x509.Certificate) -> None:
     path = to / "keys" / "node.pem"
     if not path.is_file():
         return
-    known = x509.load_pem_x509_certificate(read_bounded(path, max_bytes=64 * 1024))
+    known = load_certificate(path)
     if known.subject != certificate.subject:
         name = cms.common_name(known)
         raise ConfigurationError(f"holds the copy of {name}", where=to, remedy="a folder for each box")

@@ -31,6 +31,7 @@ from cryptography.x509.oid import NameOID
 
 from noisewatch.errors import AnswerIsNo, ConfigurationError, InputError, MissingInputError
 from noisewatch.evidence import cms, jsonform, recordfile
+from noisewatch.evidence.certificates import read_pem
 from noisewatch.evidence.durable import CREDENTIALS, read_bounded, read_secret
 
 #: What a certificate of custody's authority is for; it stands in the subject's organisational unit.
@@ -128,7 +129,7 @@ def load_certificate(path: Path) -> x509.Certificate:
         It is not a certificate in PEM.
     """
     try:
-        return x509.load_pem_x509_certificate(read_bounded(path, max_bytes=64 * 1024))
+        return read_pem(read_bounded(path, max_bytes=64 * 1024))
     except ValueError as error:
         raise ConfigurationError("is not a certificate in PEM", where=path) from error
 
@@ -279,7 +280,7 @@ def start_of_day(day: date) -> datetime:
 
 def _refuse_unsigned(data: bytes, signature: bytes, *, authority_pem: bytes, where: str | Path) -> None:
     try:
-        authority = x509.load_pem_x509_certificate(authority_pem)
+        authority = read_pem(authority_pem)
     except ValueError as error:
         raise ConfigurationError("is not a certificate in PEM", where="ca.pem") from error
     try:

@@ -16,8 +16,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 from rfc3161_client import (
     HashAlgorithm,
     TimestampRequestBuilder,
@@ -27,6 +25,7 @@ from rfc3161_client import (
 
 from noisewatch.errors import AnswerIsNo, ConfigurationError, TryAgainError
 from noisewatch.evidence import bagit, tools
+from noisewatch.evidence.certificates import is_issued_by, read_der, read_pems
 from noisewatch.evidence.durable import read_bounded, write_atomic
 
 #: Where the authority's root stands in a package that has a stamp, or waits for one.
@@ -157,21 +156,14 @@ def _are_trusted(response: TimeStampResponse, root_pem: bytes) -> bool:
     openssl does not look at a certificate that it does not need, so a bit of it could differ unseen.
     """
     try:
-        roots = x509.load_pem_x509_certificates(root_pem)
-        carried = [x509.load_der_x509_certificate(one) for one in response.signed_data.certificates]
+        roots = read_pems(root_pem)
+        carried = [read_der(one) for one in response.signed_data.certificates]
     except ValueError:
         return False
     return all(
-        one in roots or any(_is_issued(one, by) for by in (*roots, *carried) if by != one) for one in carried
+        one in roots or any(is_issued_by(one, by) for by in (*roots, *carried) if by != one)
+        for one in carried
     )
-
-
-def _is_issued(certificate: x509.Certificate, by: x509.Certificate) -> bool:
-    try:
-        certificate.verify_directly_issued_by(by)
-    except (ValueError, TypeError, InvalidSignature):
-        return False
-    return True
 
 
 def _decode(answer: bytes) -> TimeStampResponse:

@@ -9,7 +9,8 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
-from noisewatch.errors import MissingInputError
+from noisewatch.errors import ConfigurationError, MissingInputError
+from noisewatch.evidence.certificates import read_pems
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +50,11 @@ def read_trust(folder: Path) -> Trust:
 
 def expires_at(certificate: x509.Certificate, authority_pem: bytes) -> datetime:
     """Return when a certificate stops to count: its own end, or its authority's where that comes first."""
-    ends = [certificate.not_valid_after_utc]
-    ends += [one.not_valid_after_utc for one in x509.load_pem_x509_certificates(authority_pem)]
-    return min(ends)
+    try:
+        authorities = read_pems(authority_pem)
+    except ValueError as error:
+        raise ConfigurationError("is not a certificate in PEM", where="ca.pem") from error
+    return min(one.not_valid_after_utc for one in (certificate, *authorities))
 
 
 def is_revoked(certificate: x509.Certificate, revoked_nodes: bytes, *, day: str) -> bool:
