@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from noisewatch.errors import NoisewatchError
+from noisewatch.node.fitness import was_wanted
 from noisewatch.node.latework import Step
 from noisewatch.node.pipeline import ReadyClip
 from noisewatch.node.runner import RunSummary
@@ -65,9 +66,10 @@ class Account:
     A store that cannot be written, or a day without a key, loses the clip, not the measurement: the event is
     told as not sealed, the run goes on, and ``failure``, the first, ends it with the right exit code.
     ``standing`` is what storing met last, None as soon as something could be stored again; ``failures``
-    counts all that could not be stored, ``last_failure`` is the last of it. ``notice`` gets
-    each event before anything is written; it must be quick. ``is_quiet``: what is in a record anyway is not
-    said aloud; what could not be stored is.
+    counts all that could not be stored, ``last_failure`` is the last of it. ``refusals`` counts events that
+    were wanted and got no clip, ``last_refusal`` says why of the last. ``notice`` gets each event before
+    anything is written; it must be quick. ``is_quiet``: what is in a record anyway is not said aloud; what
+    could not be stored is.
     """
 
     def __init__(
@@ -82,7 +84,8 @@ class Account:
         self.failure: NoisewatchError | None = None
         self.standing: NoisewatchError | None = None
         self.last_failure: NoisewatchError | None = None
-        self.failures = 0
+        self.failures = self.refusals = 0
+        self.last_refusal = ""
         self._sealer = sealer
         self._emit = emit
         self._report = report
@@ -186,6 +189,9 @@ class Account:
     def _tell_outcome(self, outcome: Outcome) -> None:
         with self._guard:
             self._missing_frames += outcome.missing_frames
+            if not outcome.is_sealed and was_wanted(outcome.record.event.flags):
+                self.refusals += 1
+                self.last_refusal = "; ".join(outcome.not_sealed_because)
         self._tell(
             outcome.record.event,
             is_sealed=outcome.is_sealed,

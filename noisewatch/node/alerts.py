@@ -20,6 +20,7 @@ HOLD_S: Mapping[str, float] = MappingProxyType(
         "keys": 0.0,
         "retention": 3600.0,
         "refusals": 0.0,
+        "denied": 0.0,
         "flood": 0.0,
         "camera": 600.0,
         "microphone": 600.0,

@@ -149,6 +149,7 @@ class Attendance:
                 looks=lambda: (*self._eyes.troubles(), *self._ears.troubles()),
                 broker=self._broker_told,
                 channels=lambda: _joined(self._dispatcher),
+                refusals=lambda: (account.refusals, account.last_refusal),
             )
         )
         return self

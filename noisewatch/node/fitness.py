@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from noisewatch.node.schedule import against_sealing
+from noisewatch.node.schedule import OVER_BUDGET, against_sealing
 
 #: Flags of a level frame under which an event's level cannot be trusted (design section 5, issue 2).
 DOUBTFUL_FLAGS = ("clipped", "dc", "overload", "rain", "under-range", "wind")
@@ -46,6 +47,17 @@ class Fitness:
     not_evidence_because: tuple[str, ...]
 
 
+def was_wanted(flags: Sequence[str]) -> bool:
+    """Tell whether an event with these flags was meant to be sealed: within hours, behaviours and budget.
+
+    Examples
+    --------
+    >>> was_wanted(("wind",)), was_wanted(("over-budget",))
+    (True, False)
+    """
+    return OVER_BUDGET not in flags and not against_sealing(flags)
+
+
 def fitness(facts: Circumstances) -> Fitness:
     """Decide what happens to an event's clip, and say why.
 
@@ -77,7 +89,7 @@ def _against_sealing(facts: Circumstances) -> list[str]:
         reasons.append("no carriageway is set, so no picture may be recorded")
     elif facts.mask_why:
         reasons.append(facts.mask_why)
-    if "over-budget" in facts.flags:
+    if OVER_BUDGET in facts.flags:
         reasons.append("the day's budget of events is used up")
     reasons.extend(against_sealing(facts.flags))
     if not facts.is_trial:

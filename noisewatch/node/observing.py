@@ -35,6 +35,7 @@ class Run:
     looks: Callable[[], tuple[Trouble, ...]]
     broker: Callable[[], tuple[str | None, int]]
     channels: Callable[[], str | None]
+    refusals: Callable[[], tuple[int, str]]
 
 
 class Observer:
@@ -53,6 +54,8 @@ class Observer:
         self._run: Run | None = None
         self._now = now
         self._events_s: deque[float] = deque(maxlen=10_001)
+        self._refused_s: deque[float] = deque(maxlen=1_000)
+        self._refused = 0
         self._slow = Facts()
         self._slow_due_s = float("-inf")
         self.troubles_of_the_night: tuple[Trouble, ...] = ()
@@ -77,6 +80,9 @@ class Observer:
             return self._slow
         sync, failure = run.sync(), run.failure()
         error, refused = run.broker()
+        refusals, why_refused = run.refusals()
+        self._refused_s.extend([now_s] * (refusals - self._refused))
+        self._refused = refusals
         self.last = replace(
             self._slow,
             is_synchronised=sync.name in ("valid", "not needed"),
@@ -88,6 +94,8 @@ class Observer:
             broker_error=error,
             broker_refused=refused,
             channel_error=run.channels(),
+            refused_last_hour=sum(now_s - at_s < 3600.0 for at_s in self._refused_s),
+            why_refused=why_refused,
             looks=(*run.looks(), *self.troubles_of_the_night),
         )
         return self.last

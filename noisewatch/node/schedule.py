@@ -18,7 +18,7 @@ from noisewatch.errors import ConfigurationError
 #: Names of weekdays, Monday first, as ``node.toml`` has them.
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 #: Marks of events that are counted and not sealed.
-OUTSIDE_HOURS, OTHER_BEHAVIOUR = "outside-hours", "other-behaviour"
+OUTSIDE_HOURS, OTHER_BEHAVIOUR, OVER_BUDGET = "outside-hours", "other-behaviour", "over-budget"
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
-from noisewatch.node.schedule import OUTSIDE_HOURS, Decision, Gate
+from noisewatch.node.schedule import OUTSIDE_HOURS, OVER_BUDGET, Decision, Gate
 from noisewatch.recognition.decision import CLEAREST, event_probability
 from noisewatch.recognition.features import HOP_S
 from noisewatch.records import Event, LevelFrame, Score, ScoredWindow
@@ -300,7 +300,7 @@ class Trigger:
             day = self._day_of(onset_sample)
             self._events_by_day[day] += 1
             if self._events_by_day[day] > self.rules.budget_per_day:
-                flags.append("over-budget")
+                flags.append(OVER_BUDGET)
         else:
             flags.append(OUTSIDE_HOURS)
         # windows after the last match only showed that it was over

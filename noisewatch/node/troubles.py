@@ -10,6 +10,8 @@ from noisewatch.node.health import Trouble
 MINIMUM_FREE_BYTES = 1_000_000_000
 #: Fewer days of keys than this call for a new bundle; alerts begin earlier than the check fails.
 FEWEST_KEY_DAYS = 14
+#: So many events an hour that were wanted and got no clip are many.
+MANY_REFUSALS = 5
 #: Above this a processor slows itself down (Raspberry Pi: 80 °C soft limit).
 HOT_C = 80.0
 
@@ -20,7 +22,8 @@ class Facts:
 
     ``store_failure`` is what storing met last, while nothing could be stored since; ``broker_error`` and
     ``channel_error`` are the first lines of what could not be told. ``past_their_end`` counts clips that
-    should be gone; ``late`` counts clips for which there was no room.
+    should be gone; ``late`` counts clips for which there was no room; ``refused_last_hour`` counts events
+    within hours, behaviours and budget that got no clip all the same.
     """
 
     is_clock_kept: bool = True
@@ -41,6 +44,8 @@ class Facts:
     channel_error: str | None = None
     temperature_c: float | None = None
     looks: tuple[Trouble, ...] = ()
+    refused_last_hour: int = 0
+    why_refused: str = ""
 
 
 def troubles_of(facts: Facts) -> tuple[Trouble, ...]:
@@ -103,6 +108,9 @@ def _load(facts: Facts) -> list[Trouble]:
     found = []
     if facts.events_last_hour > facts.flood_per_hour:
         found.append(Trouble("flood", f"{facts.events_last_hour} events in an hour: what is loud here?"))
+    if facts.refused_last_hour >= MANY_REFUSALS:
+        count = facts.refused_last_hour
+        found.append(Trouble("refusals", f"{count} events in an hour got no clip: {facts.why_refused}"))
     if facts.late:
         found.append(Trouble("late", f"{facts.late} clips came while too many waited to be sealed"))
     if facts.temperature_c is not None and facts.temperature_c >= HOT_C:
@@ -113,7 +121,7 @@ def _load(facts: Facts) -> list[Trouble]:
 def _telling(facts: Facts) -> list[Trouble]:
     found = []
     if facts.broker_refused:
-        found.append(Trouble("refusals", f"the broker refused {facts.broker_refused} notices"))
+        found.append(Trouble("denied", f"the broker refused {facts.broker_refused} notices"))
     if facts.broker_error is not None:
         found.append(Trouble("broker", facts.broker_error))
     if facts.channel_error is not None:

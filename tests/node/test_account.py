@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -121,3 +123,28 @@ def test_a_quiet_run_says_nothing_of_an_event_but_what_could_not_be_stored() -> 
     assert "1 events" in told[True][0]
     assert "dB" not in told[True][0]
     assert len(reports) == 2
+
+
+class Refusing(Failing):
+    """Records every event, without a clip."""
+
+    def __init__(self, *flags: str) -> None:
+        super().__init__(InputOutputError("never met"))
+        self.flags = flags
+
+    def begin(self, ready: ReadyClip) -> Outcome:
+        record: Any = SimpleNamespace(
+            event=replace(ready.event, flags=self.flags), not_evidence_because=("no picture, not evidence",)
+        )
+        return Outcome(record, False, 0, ("no picture, not evidence",))
+
+
+@pytest.mark.parametrize(
+    ("flags", "refusals"), [((), 1), (("wind",), 1), (("outside-hours",), 0), (("over-budget", "wind"), 0)]
+)
+def test_only_events_that_were_wanted_count_as_refused(flags: tuple[str, ...], refusals: int) -> None:
+    account = Account(Refusing(*flags), emit=lambda *_: None, report=print)
+    account.seal(clip())
+    assert account.refusals == refusals
+    assert account.last_refusal == ("no picture, not evidence" if refusals else "")
+    assert account.failures == 0

@@ -51,7 +51,9 @@ def made_box(folder: Path, *, key_days: int, hook: Path | None = None) -> Any:
 
 def account_of(failure: InputOutputError | None) -> Any:
     failures = 0 if failure is None else 1
-    return SimpleNamespace(standing=failure, last_failure=failure, failures=failures)
+    return SimpleNamespace(
+        standing=failure, last_failure=failure, failures=failures, refusals=0, last_refusal=""
+    )
 
 
 def attendance(box: Any) -> Attendance:
@@ -173,3 +175,21 @@ def test_free_space_is_that_of_the_disk_that_holds_the_store(
     runner: Any = StoppableRun()
     attend.beside(runner, account=account_of(None))
     assert next(trouble.kind for trouble in troubles_of(attend._observer.facts())) == "disk"
+
+
+def test_many_events_without_a_clip_are_a_trouble_for_an_hour(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_s = 10_000.0
+    monkeypatch.setattr("noisewatch.node.observing.time", SimpleNamespace(monotonic=lambda: now_s))
+    attend = attendance(made_box(tmp_path, key_days=30))
+    account = account_of(None)
+    runner: Any = StoppableRun()
+    attend.beside(runner, account=account)
+    for refused, kinds in ((4, []), (5, ["refusals"])):
+        account.refusals, account.last_refusal = refused, "no picture, not evidence"
+        assert [one.kind for one in troubles_of(attend._observer.facts())] == kinds
+    (trouble,) = troubles_of(attend._observer.facts())
+    assert trouble.sentence == "5 events in an hour got no clip: no picture, not evidence"
+    now_s += 3601.0
+    assert troubles_of(attend._observer.facts()) == ()

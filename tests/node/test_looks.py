@@ -96,6 +96,8 @@ def test_each_trouble_says_what_to_do() -> None:
         events_last_hour=31,
         late=1,
         broker_refused=1,
+        refused_last_hour=5,
+        why_refused="no picture, not evidence",
         broker_error="the broker can't be reached",
         channel_error="mail: timed out",
         temperature_c=85.0,
@@ -103,6 +105,6 @@ def test_each_trouble_says_what_to_do() -> None:
     found = troubles_of(bad)
     assert [trouble.kind for trouble in found] == [
         "disk", "retention", "clock", "keys", "uncalibrated", "unsynchronised",
-        "flood", "late", "hot", "refusals", "broker", "channel",
+        "flood", "refusals", "late", "hot", "denied", "broker", "channel",
     ]  # fmt: skip
     assert troubles_of(Facts()) == ()
