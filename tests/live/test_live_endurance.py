@@ -29,8 +29,7 @@ def test_faults_lose_no_acknowledged_event_and_stand_in_the_journal(tmp_path: Pa
     found = bench.endure(
         tmp_path,
         hours=0.25,
-        # a machine that does something else as well needs longer to get there
-        minutes=1.5,
+        minutes=0.57,
         pace=25.0,
         seed=3,
         per_hour=600.0,
