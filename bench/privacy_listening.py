@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -90,25 +90,25 @@ def scored(row: Mapping[str, Any], judge: str) -> tuple[int, int, int, int]:
 def counting(rows: Iterable[Mapping[str, Any]]) -> set[tuple[str, str, str]]:
     """Return (judge, language, sex) of the voices of which at most 40 % is misheard untouched."""
     sums: dict[tuple[str, str, str], list[int]] = defaultdict(lambda: [0, 0])
-    for row in rows:
-        if row["way"] == UNTOUCHED:
-            for judge in row["heard"]:
-                wrong, said, *_ = scored(row, judge)
-                sums[judge, row["language"], row["sex"]][0] += wrong
-                sums[judge, row["language"], row["sex"]][1] += said
+    for row, judge, wrong, said in _heard_untouched(rows):
+        sums[judge, row["language"], row["sex"]][0] += wrong
+        sums[judge, row["language"], row["sex"]][1] += said
     return {key for key, (wrong, said) in sums.items() if wrong <= COUNTS_TO_WER * said}
 
 
 def counting_clips(rows: Iterable[Mapping[str, Any]]) -> set[tuple[str, str]]:
     """Return (judge, clip) of the clips of which at most 40 % is misheard untouched."""
-    found = set()
+    heard = _heard_untouched(rows)
+    return {(judge, row["clip"]) for row, judge, wrong, said in heard if wrong <= COUNTS_TO_WER * said}
+
+
+def _heard_untouched(rows: Iterable[Mapping[str, Any]]) -> Iterator[tuple[Mapping[str, Any], str, int, int]]:
+    """Yield each line of untouched sound with a judge, its wrong words and the words said."""
     for row in rows:
         if row["way"] == UNTOUCHED:
             for judge in row["heard"]:
                 wrong, said, *_ = scored(row, judge)
-                if wrong <= COUNTS_TO_WER * said:
-                    found.add((judge, row["clip"]))
-    return found
+                yield row, judge, wrong, said
 
 
 def summary(rows: Sequence[Mapping[str, Any]], *, seed: int = 1) -> list[dict[str, Any]]:
